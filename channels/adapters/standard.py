@@ -1,0 +1,231 @@
+"""Our own shape: canonical records from a till or any feed that speaks salessync/1, signed by Standard Webhooks. Pure."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from channels import canonical, checks
+from channels.adapter import Adapter, Context, Envelope, Headers, SignatureRefused
+from channels.canonical import AnyRecord
+from channels.dispute import Dispute
+from channels.payload import mask_cards
+from channels.payout import Payout
+from channels.record import Record
+from salessync.core import dates
+from salessync.core.problems import Problem, Refused
+
+TOLERANCE = 300  # seconds, both ways
+MOST_SIGNATURES = 100
+
+_TIMESTAMP = re.compile("[0-9]{1,12}")
+_HASHED = re.compile("sha256:[0-9a-f]{64}")
+
+# What names an object is never masked: an id that happens to look like a card number must stay itself.
+IDENTIFIERS = frozenset({
+    "id", "version", "reference", "parent", "sale", "charge", "line", "sku", "order_reference", "payout", "exchange",
+    "reservation", "tender_reference", "trace_id", "channel", "adapter", "location", "register", "ref", "tax_id", "type",
+    "schema", "occurred_at", "initiated_at", "due_by", "available_on", "business_date", "timezone", "currency", "quantity",
+    "unit_price", "rate", "last4", "postcode",
+})  # fmt: skip
+
+
+class Standard(Adapter):
+    """One record, or {"records": [...]}."""
+
+    name = "standard"
+    label = "Standard (our own JSON)"
+    topics = frozenset(canonical.TYPES)
+    kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
+
+    def verify(self, headers: Headers, body: bytes, secrets: Sequence[str], now: datetime) -> None:
+        """Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body, in base64."""
+        identifier, timestamp = headers.get("webhook-id") or "", headers.get("webhook-timestamp") or ""
+        # the dot separates the signed parts: an id with one could borrow from the timestamp
+        if not identifier or not identifier.isascii() or "." in identifier:
+            raise SignatureRefused("webhook-id is missing or malformed")
+        if _TIMESTAMP.fullmatch(timestamp) is None:
+            raise SignatureRefused("webhook-timestamp is missing or malformed")
+        if abs(now.timestamp() - int(timestamp)) > TOLERANCE:
+            raise SignatureRefused("webhook-timestamp is too old or too far ahead")
+        given = _signatures(headers.get("webhook-signature") or "")
+        signed = f"{identifier}.{timestamp}.".encode("ascii") + body
+        matched = False
+        for key in (_key(secret) for secret in secrets):
+            if key:  # an HMAC under an empty key proves nothing
+                expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
+                for signature in given:
+                    matched |= hmac.compare_digest(expected, signature)
+        if not matched:
+            raise SignatureRefused("the signature fits none of the live secrets")
+
+    def envelope(self, headers: Headers, payload: Any) -> Envelope:
+        """The sender's own webhook-id; the topic is the record's type."""
+        kind = payload.get("type") if isinstance(payload, dict) else None
+        return Envelope(headers.get("webhook-id") or None, kind if isinstance(kind, str) and kind in self.topics else "")
+
+    def normalize(self, payload: Any, topic: str | None, context: Context) -> list[AnyRecord]:
+        """The records as they are, completed by what the channel knows; every problem of every record at once."""
+        if isinstance(payload, dict) and "records" in payload and "type" not in payload:
+            return _many(payload, context)
+        problems: list[Problem] = []
+        record = _record(payload, "", context, problems)
+        if record is None or problems:
+            raise Refused(*problems)
+        return [record]
+
+    def scrub(self, payload: Any) -> Any:
+        """The shape has no place for personal data; what is left is a card number in free text."""
+        return _scrubbed(payload, free=False)
+
+
+def _signatures(header: str) -> list[bytes]:
+    if not header or not header.isascii():
+        raise SignatureRefused("webhook-signature is missing or malformed")
+    parts = header.split(" ", MOST_SIGNATURES)
+    if len(parts) > MOST_SIGNATURES:
+        raise SignatureRefused("more signatures than anyone has secrets")
+    return [part[3:].encode("ascii") for part in parts if part.startswith("v1,") and len(part) > 3]
+
+
+def _key(secret: str) -> bytes:
+    """`whsec_` and base64, or the secret's own bytes."""
+    if not secret.startswith("whsec_"):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_") + "==", validate=False)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _many(payload: dict[str, Any], context: Context) -> list[AnyRecord]:
+    rows, problems = payload["records"], list[Problem]()
+    for key in payload:
+        if key != "records":
+            problems.append(Problem("UNKNOWN_FIELD", key[:60], "beside records there is nothing else"))
+    if not isinstance(rows, list):
+        raise Refused(Problem("NOT_A_LIST", "records", "records should be a list"))
+    found = [_record(row, f"records[{index}].", context, problems) for index, row in enumerate(rows)]
+    if problems:
+        raise Refused(*problems)
+    return [record for record in found if record is not None]
+
+
+def _record(data: Any, where: str, context: Context, problems: list[Problem]) -> AnyRecord | None:
+    """One record, or None and its problems: the missing fields all at once, then the first that has no right shape."""
+    before = len(problems)
+    if isinstance(data, dict):
+        data = _completed(data, where, context, problems)
+    problems.extend(
+        Problem(p.code, where + p.path, p.message)
+        for p in checks.gate(data)
+        # a sale without a jurisdiction is a record, whose proof will object; one with half a jurisdiction is none
+        if p.code != "MISSING_JURISDICTION" or data.get("jurisdiction") is not None
+    )
+    if len(problems) > before:
+        return None
+    try:
+        record = canonical.from_dict(data)
+    except Refused as refused:
+        problems.extend(Problem(p.code, where + p.path, p.message) for p in refused.problems)
+        return None
+    try:
+        return _in_utc(record)
+    except OverflowError:
+        problems.append(Problem("BAD_TIME", where + "occurred_at", "the time is outside of the calendar"))
+        return None
+
+
+def _completed(data: dict[str, Any], where: str, context: Context, problems: list[Problem]) -> dict[str, Any]:
+    """A copy with the channel's name, zone, day and jurisdiction where the record has none."""
+    data = dict(data)
+    source = data.get("source")
+    if isinstance(source, dict):
+        named = source.get("channel")
+        if named and context.channel and named != context.channel:
+            problems.append(
+                Problem("WRONG_CHANNEL", where + "source.channel", f"the record is of the channel {str(named)[:60]!r}")
+            )
+        adapter = source.get("adapter")
+        data["source"] = source | {
+            "channel": named or context.channel or "standard",
+            "adapter": "standard" if adapter in (None, "") else adapter,
+        }
+    if data.get("timezone") in (None, ""):
+        data["timezone"] = context.timezone
+    if data.get("business_date") in (None, ""):
+        _set_business_date(data, where, context, problems)
+    if data.get("type") == "sale" and data.get("jurisdiction") is None and context.jurisdiction is not None:
+        data["jurisdiction"] = msgspec.to_builtins(msgspec.structs.replace(context.jurisdiction, basis="store"))
+    return data
+
+
+def _set_business_date(data: dict[str, Any], where: str, context: Context, problems: list[Problem]) -> None:
+    """The store's own day, where the time and the zone can be read; where they cannot, their own problem says so."""
+    timezone = data["timezone"]
+    if data.get("occurred_at") is None or not isinstance(timezone, str):
+        return
+    try:
+        at = dates.parse_instant(data["occurred_at"])
+        data["business_date"] = dates.business_date(at, timezone, context.day_cut_hour).isoformat()
+    except dates.DateError as error:
+        path = "timezone" if error.code == "UNKNOWN_TIMEZONE" else "occurred_at"
+        problems.append(Problem(error.code, where + path, str(error)))
+    except OverflowError:
+        problems.append(Problem("BAD_TIME", where + "occurred_at", "the time is outside of the calendar"))
+
+
+def _in_utc(record: AnyRecord) -> AnyRecord:
+    """Instants with an offset are the same instants in UTC."""
+    _shift(record, "occurred_at")
+    if isinstance(record, Payout):
+        _shift(record, "initiated_at")
+        for line in record.lines or []:
+            if line.available_on is not None:
+                line.available_on = line.available_on.astimezone(UTC)
+    elif isinstance(record, Dispute):
+        _shift(record, "due_by")
+    return record
+
+
+def _shift(record: Record, field: str) -> None:
+    at = getattr(record, field)
+    if at is not None and at.tzinfo is not UTC:
+        setattr(record, field, at.astimezone(UTC))
+
+
+def _scrubbed(value: Any, *, free: bool) -> Any:
+    """Card numbers masked in free text and in keys; `free` is the inside of extensions, where nothing names an object."""
+    if isinstance(value, dict):
+        return {
+            mask_cards(key): (
+                _ref(one)
+                if key == "ref" and not free
+                else one
+                if not free and key in IDENTIFIERS and not isinstance(one, (dict, list))
+                else _scrubbed(one, free=free or key == "extensions")
+            )
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_scrubbed(one, free=free) for one in value]
+    if isinstance(value, str):
+        return mask_cards(value)
+    if free and type(value) is int and value > 10**12:  # a card number needs no quotes
+        masked = mask_cards(str(value))
+        return value if masked == str(value) else masked
+    return value
+
+
+def _ref(value: Any) -> Any:
+    """A customer's reference is a hash; anything else could be a person, and is refused all the same."""
+    return value if value is None or (isinstance(value, str) and _HASHED.fullmatch(value)) else ""
+
+
+adapter = Standard()

@@ -1,0 +1,66 @@
+"""Canonical records to and from JSON. Pure."""
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+from channels.charge import Charge
+from channels.dispute import Dispute
+from channels.payout import Payout
+from channels.record import Record
+from channels.refund import Refund
+from channels.sale import Sale
+from salessync.core.problems import Problem, Refused
+
+AnyRecord = Sale | Refund | Charge | Payout | Dispute
+TYPES: dict[str, type[Record]] = {"sale": Sale, "refund": Refund, "charge": Charge, "payout": Payout, "dispute": Dispute}
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(AnyRecord)
+_MESSAGE = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>\$[^`]*)`)?$", re.DOTALL)
+
+
+def encode(record: AnyRecord) -> bytes:
+    """Canonical JSON of a record: one record, one sequence of bytes."""
+    return _encoder.encode(record)
+
+
+def decode(data: bytes) -> AnyRecord:
+    """The record of canonical JSON; Refused with code, path and sentence where the shape does not hold."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise Refused(shape_problem(error)) from None
+
+
+def from_dict(data: dict[str, Any]) -> AnyRecord:
+    """The record of parsed JSON, strictly typed; Refused where the shape does not hold."""
+    try:
+        return msgspec.convert(data, AnyRecord)
+    except msgspec.ValidationError as error:
+        raise Refused(shape_problem(error)) from None
+
+
+def digest(encoded: bytes) -> bytes:
+    """SHA-256 of a record's canonical JSON."""
+    return hashlib.sha256(encoded).digest()
+
+
+def shape_problem(error: msgspec.ValidationError) -> Problem:
+    """msgspec's message as one of ours, its place kept."""
+    match = _MESSAGE.match(str(error))
+    text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
+    missing = re.search(r"missing required field `([^`]+)`", text)
+    if missing:
+        field = missing[1]
+        return Problem(f"MISSING_{field.upper()}", f"{path}.{field}", f"the field {field} is missing")
+    unknown = re.search(r"contains unknown field `([^`]+)`", text)
+    if unknown:
+        return Problem("UNKNOWN_FIELD", f"{path}.{unknown[1]}", f"the record has no field called {unknown[1]}")
+    if "Invalid enum value" in text or "Invalid value" in text:
+        return Problem("UNKNOWN_VALUE", path, f"{text}: not a value of this field")
+    if "type" in path.rsplit(".", 1)[-1]:
+        return Problem("UNKNOWN_TYPE", path, text)
+    return Problem("BAD_FIELD", path, text)

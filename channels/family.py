@@ -1,0 +1,131 @@
+"""A sale with its refunds and its processor's charges: what must be looked at together. Pure.
+
+A refund or a charge alone means little: how much of the tax it gives back, and which account it pays from, follow from the
+sale and from the other refunds. So whoever computes computes for the family, and the order of arrival cannot matter.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from channels.canonical import AnyRecord
+from channels.charge import Charge
+from channels.record import Card
+from channels.refund import Refund
+from channels.sale import Sale, Tender
+from salessync.core.money import scale
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One record of the family with the id of the transaction that holds it."""
+
+    transaction_id: int
+    record: AnyRecord
+
+
+class Family(msgspec.Struct):
+    """`refunds` in the order in which they happened, whatever the order in which they arrived."""
+
+    sale: Member | None
+    refunds: list[Member]
+    charges: list[Member]
+
+
+def family_key(record: AnyRecord) -> str:
+    """The source id of the sale that the record belongs to, or a key of its own where it names none."""
+    if isinstance(record, Sale):
+        return record.source.id
+    if isinstance(record, Refund):
+        if record.sale:
+            return record.sale
+        return f"charge:{record.charge}" if record.charge else f"refund:{record.source.id}"
+    if isinstance(record, Charge):
+        return record.order_reference or f"charge:{record.source.id}"
+    return f"{record.kind}:{record.source.id}"
+
+
+def waits_for_sale(record: AnyRecord) -> bool:
+    """Whether the record says nothing until its sale is known."""
+    if isinstance(record, Refund):
+        return bool(record.sale or record.charge)
+    return isinstance(record, Charge)
+
+
+def gather(members: Iterable[Member]) -> Family:
+    """Sort the members of one family into their places."""
+    sale: Member | None = None
+    refunds, charges = [], []
+    for member in members:
+        if isinstance(member.record, Sale):
+            sale = member
+        elif isinstance(member.record, Refund):
+            refunds.append(member)
+        elif isinstance(member.record, Charge):
+            charges.append(member)
+    if len(refunds) > 1:
+        refunds.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
+    if len(charges) > 1:
+        charges.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
+    return Family(sale, refunds, charges)
+
+
+def tenders(family: Family) -> list[Tender] | None:
+    """The sale's tenders in its own currency, completed by its charges; None while nobody has named any."""
+    assert family.sale is not None and isinstance(family.sale.record, Sale)
+    sale = family.sale.record
+    if not family.charges:
+        return sale.tenders
+    known = list(sale.tenders or [])
+    ids = {t.id for t in known} | {t.reference for t in known if t.reference}
+    brought: list[tuple[int, Tender, Charge]] = []
+    for member in family.charges:
+        charge = member.record
+        assert isinstance(charge, Charge)
+        if charge.source.id not in ids and (charge.reference is None or charge.reference not in ids):
+            brought.append((len(known), _as_tender(charge, sale), charge))
+            known.append(brought[-1][1])
+    _bring_home(known, brought, sale)
+    return known
+
+
+def _as_tender(charge: Charge, sale: Sale) -> Tender:
+    return Tender(
+        id=charge.source.id,
+        type=charge.tender_type,
+        action="capture" if charge.captured else "authorize",
+        status=charge.status,
+        amount=charge.captured or charge.amount,
+        tip=charge.tip if charge.currency == sale.currency else 0,
+        processor=_processor(charge),
+        reference=charge.reference,
+        card=charge.card or Card(),
+        fees=charge.fees,
+        settlement=charge.settlement,
+    )
+
+
+def _processor(charge: Charge) -> str | None:
+    """A shop's own charge names its gateway in the extensions of its adapter; a processor's charge is of the processor."""
+    named = charge.extensions.get(charge.source.adapter)
+    gateway = named.get("processor") if isinstance(named, dict) else None
+    if gateway or charge.tender_type in ("cash", "gift_card", "store_credit"):
+        return gateway
+    return charge.source.channel
+
+
+def _bring_home(known: list[Tender], brought: list[tuple[int, Tender, Charge]], sale: Sale) -> None:
+    """Amounts in the buyer's currency become the sale's, by the ratio of its two totals; the last takes the remainder."""
+    foreign = [(i, t) for i, t, c in brought if c.currency != sale.currency and t.status in ("captured", "settled")]
+    shown = sale.presentment
+    if not foreign or shown is None or shown.total == 0:
+        return
+    left_there = shown.total
+    left_here = sale.totals.total - sum(
+        t.amount for i, t in enumerate(known) if t.status in ("captured", "settled") and i not in {j for j, _ in foreign}
+    )
+    for index, tender in foreign:
+        completes = tender.amount == left_there
+        home = left_here if completes else scale(tender.amount, sale.totals.total, shown.total)
+        left_there -= tender.amount
+        left_here -= home
+        known[index] = msgspec.structs.replace(tender, amount=max(home, 0))

@@ -1,0 +1,196 @@
+"""The life of an inbox row after its capture: claimed, finished, tried again, replayed or ignored by a person."""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from salessync.core.models import AuditRow
+from salessync.core.problems import Problem
+
+LEASE_SECONDS = 30  # a worker that dies gives its rows back after it
+MAX_ATTEMPTS = 5
+BACKOFF_SECONDS = (1, 10, 60, 300)
+
+
+class Claimed(NamedTuple):
+    """An event in work."""
+
+    id: int
+    channel_id: int
+    topic: str
+    body: bytes
+    readable: bool
+    attempts: int
+
+
+class Outcome(NamedTuple):
+    """What became of an event; `state` is one of Event.State."""
+
+    event_id: int
+    state: str
+    waiting_for: str | None = None
+    problems: Sequence[Problem] = ()
+    reason: str | None = None
+
+
+_CLAIM = """
+    WITH due AS MATERIALIZED (
+        SELECT id FROM channels_event
+        WHERE {which} AND channel_id IN (SELECT id FROM channels_channel WHERE status = 'live')
+        ORDER BY {order} LIMIT %s FOR UPDATE SKIP LOCKED)
+    UPDATE channels_event e
+       SET state = 'claimed', attempts = attempts + 1, claimed_at = clock_timestamp(),
+           next_attempt_at = now() + make_interval(secs => %s)
+      FROM due WHERE e.id = due.id
+    RETURNING e.id, e.channel_id, e.topic, e.body, e.readable, e.attempts
+"""
+_FRESH = _CLAIM.format(which="state = 'new' AND attempts = 0", order="id")
+_AGAIN = _CLAIM.format(
+    which="state IN ('new', 'claimed') AND attempts > 0 AND next_attempt_at <= now()", order="next_attempt_at"
+)
+
+
+def claim(*, limit: int) -> list[Claimed]:
+    """Take up to `limit` rows that were never tried; committed before the work, so that a crash counts as an attempt."""
+    return _claim(_FRESH, limit)
+
+
+def claim_again() -> list[Claimed]:
+    """Take one row that was tried before: it goes alone, so that it cannot take others down with it."""
+    return _claim(_AGAIN, 1)
+
+
+def _claim(sql: str, limit: int) -> list[Claimed]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, [limit, LEASE_SECONDS])
+        return sorted(Claimed(*row) for row in cursor.fetchall())
+
+
+def finish(outcomes: Iterable[Outcome]) -> None:
+    """Write what became of each event; part of the batch's own transaction."""
+    rows = list(outcomes)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE channels_event e
+               SET state = o.state, waiting_for = o.waiting_for, problems = o.problems::jsonb, reason = o.reason,
+                   finished_at = clock_timestamp()
+              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
+                   AS o(id, state, waiting_for, problems, reason)
+             WHERE e.id = o.id AND e.state = 'claimed'
+            """,
+            [
+                [o.event_id for o in rows],
+                [o.state for o in rows],
+                [o.waiting_for for o in rows],
+                [_as_json(o.problems) if o.problems else None for o in rows],
+                [o.reason[:500] if o.reason else None for o in rows],
+            ],
+        )
+
+
+def wake(keys: Iterable[str]) -> int:
+    """The sales that events waited for have come, and the events' records were posted with them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE channels_event SET state = 'posted', waiting_for = NULL, finished_at = clock_timestamp()"
+            " WHERE state = 'waiting' AND waiting_for = ANY(%s)",
+            [list(keys)],
+        )
+        return cursor.rowcount
+
+
+def fail(event: Claimed, error: BaseException) -> None:
+    """One event alone could not be processed: try again later, and give up visibly after MAX_ATTEMPTS."""
+    dead = event.attempts >= MAX_ATTEMPTS
+    wait = BACKOFF_SECONDS[min(event.attempts, len(BACKOFF_SECONDS)) - 1]
+    problem = Problem("PROCESSING_FAILED", "$", f"{type(error).__name__}: {str(error)[:300]}")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE channels_event SET state = %s, problems = %s::jsonb,"
+            " next_attempt_at = now() + make_interval(secs => %s),"
+            " finished_at = CASE WHEN %s THEN clock_timestamp() END WHERE id = %s AND state = 'claimed'",
+            ["dead" if dead else "new", _as_json([problem]), wait, dead, event.id],
+        )
+
+
+def put_back(events: Iterable[Claimed], *, patience: float = 5.0) -> bool:
+    """The database failed under a batch: make its rows due again at once, without waiting for their leases.
+
+    They keep their attempt, so each goes alone now. False where the database stays away: then the leases end by themselves.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.close()
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE channels_event SET state = 'new', next_attempt_at = now()"
+                    " WHERE id = ANY(%s) AND state = 'claimed'",
+                    [[e.id for e in events]],
+                )
+            return True
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+
+
+REPLAYABLE = ("posted", "waiting", "ignored", "quarantined", "dead")
+
+
+def replay(*, event_ids: Iterable[int], actor: str) -> int:
+    """Process finished events once more, after a fix; an exact replay of what stands changes nothing. → how many."""
+    return _by_hand(
+        "UPDATE channels_event SET state = 'new', attempts = 0, next_attempt_at = now(), waiting_for = NULL,"
+        " problems = NULL, reason = NULL, finished_at = NULL WHERE id = ANY(%s) AND state = ANY(%s)"
+        " RETURNING id, company_id",
+        [list(event_ids), list(REPLAYABLE)],
+        actor=actor,
+        action="replayed",
+        data={},
+    )
+
+
+def ignore(*, event_ids: Iterable[int], reason: str, actor: str) -> int:
+    """Set events aside for good with a reason; they stay stored and can be replayed. → how many."""
+    if not reason.strip():
+        raise ValueError("an event is only ignored with a reason")
+    return _by_hand(
+        "UPDATE channels_event SET state = 'ignored', reason = %s, waiting_for = NULL, finished_at = clock_timestamp()"
+        " WHERE id = ANY(%s) AND state IN ('quarantined', 'dead') RETURNING id, company_id",
+        [f"{reason.strip()[:400]} ({actor})", list(event_ids)],
+        actor=actor,
+        action="ignored",
+        data={"reason": reason.strip()[:400]},
+    )
+
+
+def reapply(*, transaction_ids: Iterable[int], actor: str) -> int:
+    """Process the current versions of these transactions once more, after a setting changed. → how many events."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT v.event_id FROM channels_transaction t JOIN channels_transactionversion v ON v.id = t.version_id"
+            " WHERE t.id = ANY(%s)",
+            [list(transaction_ids)],
+        )
+        events = [row[0] for row in cursor.fetchall()]
+    return replay(event_ids=events, actor=actor)
+
+
+def _by_hand(sql: str, parameters: list[object], *, actor: str, action: str, data: dict[str, str]) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        changed = cursor.fetchall()
+        AuditRow.objects.bulk_create(
+            AuditRow(company_id=company, actor=actor, action=action, object_type="event", object_id=event, data=data)
+            for event, company in changed
+        )
+    return len(changed)
+
+
+def _as_json(problems: Sequence[Problem]) -> str:
+    return json.dumps([{"code": p.code, "path": p.path, "message": p.message} for p in problems])

@@ -1,0 +1,5 @@
+from channels.models.channel import Channel
+from channels.models.event import Event
+from channels.models.transaction import Line, Tender, Transaction, TransactionVersion
+
+__all__ = ["Channel", "Event", "Line", "Tender", "Transaction", "TransactionVersion"]

@@ -1,0 +1,97 @@
+"""The stored business fact: versioned, with its lines and tenders. Written only by channels/transactions.py."""
+
+from django.db import models
+
+from channels.models.channel import Channel
+
+# The hot path checks its references in sets, not row by row: see migration 0002 and `verify_books`.
+UNCHECKED = {"on_delete": models.DO_NOTHING, "db_constraint": False}
+
+
+class Transaction(models.Model):
+    """One source object (a sale, refund, charge, payout or dispute) at its current version."""
+
+    id = models.BigAutoField(primary_key=True)
+    company_id = models.BigIntegerField()
+    channel = models.ForeignKey(Channel, **UNCHECKED, db_index=False)
+    type = models.CharField(max_length=10)
+    source_id = models.CharField(max_length=255)
+    family = models.CharField(max_length=300, help_text="source id of the sale it belongs to")
+    number = models.CharField(max_length=1000, null=True)
+    version = models.CharField(max_length=255)
+    version_order = models.CharField(max_length=600, help_text="sorts the versions of one object")
+    version_id = models.BigIntegerField(help_text="the current version's row")
+    status = models.CharField(max_length=30)
+    payment_status = models.CharField(max_length=30, null=True)
+    currency = models.CharField(max_length=3)
+    total = models.BigIntegerField(help_text="minor units of the currency")
+    occurred_at = models.DateTimeField()
+    business_date = models.DateField()
+    location = models.CharField(max_length=1000, null=True)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+    updated_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "type", "source_id"], name="transaction_once"),
+        ]
+        indexes = [models.Index(fields=["channel", "family"], name="transaction_family")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.number or self.source_id}"
+
+
+class TransactionVersion(models.Model):
+    """One accepted version with its canonical record; never changed (the database refuses it)."""
+
+    id = models.BigAutoField(primary_key=True)
+    company_id = models.BigIntegerField()
+    transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="versions", db_index=False)
+    version = models.CharField(max_length=255)
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of the record")
+    record = models.BinaryField(help_text="canonical JSON")
+    event_id = models.BigIntegerField(help_text="the event that brought it")
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["transaction", "version", "digest"], name="transaction_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Line(models.Model):
+    """A line of the current version of a sale or refund; amounts in minor units of the transaction's currency."""
+
+    pk = models.CompositePrimaryKey("transaction_id", "position")
+    transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="lines", db_index=False)
+    position = models.SmallIntegerField()
+    company_id = models.BigIntegerField()
+    line_id = models.CharField(max_length=1000)
+    type = models.CharField(max_length=20)
+    sku = models.CharField(max_length=1000, null=True)
+    name = models.CharField(max_length=1000)
+    quantity = models.DecimalField(max_digits=28, decimal_places=12)
+    gross = models.BigIntegerField()
+    discount = models.BigIntegerField()
+    net = models.BigIntegerField()
+    tax = models.BigIntegerField()
+
+
+class Tender(models.Model):
+    """A payment of the current version of a sale or refund; amounts in minor units of the transaction's currency."""
+
+    pk = models.CompositePrimaryKey("transaction_id", "position")
+    transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="tenders", db_index=False)
+    position = models.SmallIntegerField()
+    company_id = models.BigIntegerField()
+    tender_id = models.CharField(max_length=1000)
+    type = models.CharField(max_length=20)
+    status = models.CharField(max_length=20)
+    amount = models.BigIntegerField()
+    tip = models.BigIntegerField()
+    processor = models.CharField(max_length=1000, null=True)
+    reference = models.CharField(max_length=1000, null=True)
+    card = models.CharField(max_length=1010, null=True, help_text="brand and last four digits")

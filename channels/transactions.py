@@ -1,0 +1,234 @@
+"""Stores canonical records as transactions with their versions, lines and tenders. The only writer of those tables.
+
+An older version never overwrites a newer one, and the order of arrival does not matter. Set-based: a few statements a batch.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from channels import canonical
+from channels.arrivals import Arrival, ChannelFacts
+from channels.canonical import AnyRecord
+from channels.family import Family, Member, gather
+from channels.models import Transaction, TransactionVersion
+from channels.refund import Refund
+from channels.sale import Sale
+from salessync.core import bulk
+from salessync.core.locks import lock_families
+
+Key = tuple[int, str, str]  # channel, type, source id
+
+
+class Stored(NamedTuple):
+    """What the batch changed: the last accepted arrival of each transaction, and how each event's records fared."""
+
+    accepted: list[Arrival]
+    created: set[int]  # transaction ids that did not exist before
+    stale: set[int]  # events all of whose records were older than what stands
+
+
+class FamilyWork(NamedTuple):
+    """A family that the batch touched, with what later stages need to know of its members."""
+
+    channel: ChannelFacts
+    key: str
+    family: Family
+    versions: dict[int, int]  # transaction → its current version's row
+
+
+def store(arrivals: Sequence[Arrival]) -> Stored:
+    """Lock the families, then accept what is newer than what stands."""
+    lock_families({(a.channel.id, a.family) for a in arrivals})
+    standing = _standing(arrivals)
+    newest: dict[Key, Arrival] = {}
+    versions: list[Arrival] = []
+    created: set[int] = set()
+    fates: dict[int, list[bool]] = {}
+    ids = iter(bulk.next_ids(Transaction, len({_key(a) for a in arrivals} - standing.keys())))
+    for arrival in arrivals:
+        key = _key(arrival)
+        current = standing.get(key)
+        stale = current is not None and arrival.order < current[1]
+        fates.setdefault(arrival.event_id, []).append(stale)
+        if current is None:
+            arrival.transaction_id = next(ids)
+            created.add(arrival.transaction_id)
+        else:
+            arrival.transaction_id = current[0]
+            if arrival.order <= current[1]:
+                continue
+        standing[key] = (arrival.transaction_id, arrival.order)
+        newest[key] = arrival
+        versions.append(arrival)
+    accepted = list(newest.values())
+    _write(accepted, versions, created)
+    return Stored(accepted, created, {event for event, stale in fates.items() if all(stale)})
+
+
+def _key(arrival: Arrival) -> Key:
+    return arrival.channel.id, arrival.record.kind, arrival.record.source.id
+
+
+def _standing(arrivals: Sequence[Arrival]) -> dict[Key, tuple[int, str]]:
+    keys = {_key(a) for a in arrivals}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.channel_id, t.type, t.source_id, t.id, t.version_order
+              FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k(channel_id, type, source_id)
+              JOIN channels_transaction t USING (channel_id, type, source_id)
+            """,
+            [list(column) for column in zip(*keys, strict=True)],
+        )
+        return {(c, kind, source): (id_, order) for c, kind, source, id_, order in cursor.fetchall()}
+
+
+def _write(accepted: Sequence[Arrival], versions: Sequence[Arrival], created: set[int]) -> None:
+    for arrival, version_id in zip(versions, bulk.next_ids(TransactionVersion, len(versions)), strict=True):
+        arrival.version_id = version_id
+    new = [a for a in accepted if a.transaction_id in created]
+    changed = [a for a in accepted if a.transaction_id not in created]
+    if new:
+        bulk.copy_in("channels_transaction", _TRANSACTION, map(_transaction_row, new))
+    if changed:
+        _update(changed)
+    if versions:
+        bulk.copy_in("channels_transactionversion", _VERSION, map(_version_row, versions))
+    with_parts = [a for a in accepted if isinstance(a.record, Sale | Refund)]
+    if with_parts:
+        bulk.copy_in("channels_line", _LINE, (row for a in with_parts for row in _line_rows(a)))
+        bulk.copy_in("channels_tender", _TENDER, (row for a in with_parts for row in _tender_rows(a)))
+
+
+def _update(changed: Sequence[Arrival]) -> None:
+    columns = [name for name, _ in _TRANSACTION if name not in ("company_id", "channel_id", "type", "source_id")]
+    kinds = dict(_TRANSACTION)
+    rows = [dict(zip((n for n, _ in _TRANSACTION), _transaction_row(a), strict=True)) for a in changed]
+    assignments = ", ".join(f"{c} = n.{c}" for c in columns if c != "id")
+    arrays = ", ".join(f"%s::{kinds[c]}[]" for c in columns)
+    ids = [a.transaction_id for a in changed]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE channels_transaction t SET {assignments}, updated_at = now()"  # noqa: S608 -- our own column names
+            f" FROM unnest({arrays}) AS n({', '.join(columns)}) WHERE t.id = n.id",
+            [[row[c] for row in rows] for c in columns],
+        )
+        cursor.execute("DELETE FROM channels_line WHERE transaction_id = ANY(%s)", [ids])
+        cursor.execute("DELETE FROM channels_tender WHERE transaction_id = ANY(%s)", [ids])
+
+
+_TRANSACTION = [
+    ("id", "int8"), ("company_id", "int8"), ("channel_id", "int8"), ("type", "text"), ("source_id", "text"),
+    ("family", "text"), ("number", "text"), ("version", "text"), ("version_order", "text"), ("version_id", "int8"),
+    ("status", "text"), ("payment_status", "text"), ("currency", "text"), ("total", "int8"),
+    ("occurred_at", "timestamptz"), ("business_date", "date"), ("location", "text"),
+]  # fmt: skip
+_VERSION = [
+    ("id", "int8"), ("company_id", "int8"), ("transaction_id", "int8"), ("version", "text"), ("digest", "bytea"),
+    ("record", "bytea"), ("event_id", "int8"),
+]  # fmt: skip
+_LINE = [
+    ("transaction_id", "int8"), ("position", "int2"), ("company_id", "int8"), ("line_id", "text"), ("type", "text"),
+    ("sku", "text"), ("name", "text"), ("quantity", "numeric"), ("gross", "int8"), ("discount", "int8"), ("net", "int8"),
+    ("tax", "int8"),
+]  # fmt: skip
+_TENDER = [
+    ("transaction_id", "int8"), ("position", "int2"), ("company_id", "int8"), ("tender_id", "text"), ("type", "text"),
+    ("status", "text"), ("amount", "int8"), ("tip", "int8"), ("processor", "text"), ("reference", "text"), ("card", "text"),
+]  # fmt: skip
+
+
+def _transaction_row(arrival: Arrival) -> tuple[Any, ...]:
+    record, source = arrival.record, arrival.record.source
+    return (
+        arrival.transaction_id, arrival.channel.company_id, arrival.channel.id, record.kind, source.id, arrival.family,
+        source.number, source.version, arrival.order, arrival.version_id,
+        getattr(record, "status", None) or getattr(record, "state", ""), getattr(record, "payment_status", None),
+        record.currency, total_of(record), record.occurred_at, record.business_date, source.location,
+    )  # fmt: skip
+
+
+def _version_row(arrival: Arrival) -> tuple[Any, ...]:
+    return (
+        arrival.version_id, arrival.channel.company_id, arrival.transaction_id, arrival.record.source.version,
+        arrival.digest, arrival.encoded, arrival.event_id,
+    )  # fmt: skip
+
+
+def _line_rows(arrival: Arrival) -> Iterable[tuple[Any, ...]]:
+    record, company, owner = arrival.record, arrival.channel.company_id, arrival.transaction_id
+    if isinstance(record, Sale):
+        for i, s in enumerate(record.lines):
+            yield (owner, i, company, s.id, s.type, s.sku, s.name, Decimal(s.quantity), s.gross, s.discount, s.net, s.tax)
+    elif isinstance(record, Refund):
+        for i, r in enumerate(record.lines):
+            yield (owner, i, company, r.line or "", r.type, None, "", Decimal(r.quantity), r.net, 0, r.net, r.tax)
+
+
+def _tender_rows(arrival: Arrival) -> Iterable[tuple[Any, ...]]:
+    record, company, owner = arrival.record, arrival.channel.company_id, arrival.transaction_id
+    if isinstance(record, Sale):
+        for i, t in enumerate(record.tenders or ()):
+            card = f"{t.card.brand or ''} {t.card.last4 or ''}".strip() if t.card else None
+            yield (owner, i, company, t.id, t.type, t.status, t.amount, t.tip, t.processor, t.reference, card)
+    elif isinstance(record, Refund):
+        for i, r in enumerate(record.tenders):
+            yield (owner, i, company, r.id, r.type, record.status, r.amount, 0, r.processor, r.reference, None)
+
+
+def total_of(record: AnyRecord) -> int:
+    """The record's headline amount in minor units of its currency, for lists."""
+    return record.totals.total if isinstance(record, Sale | Refund) else record.amount
+
+
+def families(stored: Stored) -> list[FamilyWork]:
+    """Every family that the batch changed, with the members that were stored before; sorted, for locks further on."""
+    groups: dict[tuple[int, str], list[Member]] = {}
+    channels: dict[int, ChannelFacts] = {}
+    versions: dict[int, int] = {}
+    for arrival in stored.accepted:
+        if arrival.record.kind in ("sale", "refund", "charge"):
+            channels[arrival.channel.id] = arrival.channel
+            groups.setdefault((arrival.channel.id, arrival.family), []).append(
+                Member(arrival.transaction_id, arrival.record)
+            )
+            versions[arrival.transaction_id] = arrival.version_id
+    if groups:
+        for channel_id, key, transaction_id, version_id, record in _others(list(groups), list(versions)):
+            groups[channel_id, key].append(Member(transaction_id, canonical.decode(bytes(record))))
+            versions[transaction_id] = version_id
+    return [
+        FamilyWork(channels[channel_id], key, gather(members), {m.transaction_id: versions[m.transaction_id] for m in members})
+        for (channel_id, key), members in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def _others(keys: list[tuple[int, str]], known: list[int]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.channel_id, t.family, t.id, v.id, v.record
+              FROM unnest(%s::bigint[], %s::text[]) AS k(channel_id, family)
+              JOIN channels_transaction t USING (channel_id, family)
+              JOIN channels_transactionversion v ON v.id = t.version_id
+             WHERE t.type IN ('sale', 'refund', 'charge') AND NOT t.id = ANY(%s)
+            """,
+            [[k[0] for k in keys], [k[1] for k in keys], known],
+        )
+        return cursor.fetchall()
+
+
+def known_sales(keys: set[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Which of these (channel, source id of a sale) are stored."""
+    if not keys:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT channel_id, source_id FROM channels_transaction JOIN unnest(%s::bigint[], %s::text[]) AS k(c, s)"
+            " ON channel_id = k.c AND source_id = k.s AND type = 'sale'",
+            [list(column) for column in zip(*keys, strict=True)],
+        )
+        return {(channel, source) for channel, source in cursor.fetchall()}

@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from salessync.core import immutable
+
+
+class Migration(migrations.Migration):
+    dependencies = [("inventory", "0001_initial"), ("core", "0002_append_only")]
+
+    operations = [immutable.append_only("inventory_movement")]

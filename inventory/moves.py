@@ -1,0 +1,244 @@
+"""Moves stock: the only writer of levels and movements, in the same transaction as the sale.
+
+Like the books, stock is kept by difference: what a family's lines should have moved, less what their movements add up to.
+Levels are locked in one order (product, location), so that carts in opposite order cannot deadlock.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from channels.arrivals import ChannelFacts
+from channels.transactions import FamilyWork
+from inventory.stock import Want, wanted
+from salessync.core import bulk
+
+DEFAULT_LOCATION = "main"
+
+Slot = tuple[int, str, int]  # transaction, line, product
+
+
+class Delta(NamedTuple):
+    """One movement to write."""
+
+    company_id: int
+    product_id: int
+    location: str
+    kind: str
+    transaction_id: int
+    line_id: str
+    sequence: int
+    on_hand: Decimal
+    reserved: Decimal
+
+
+def apply(works: Sequence[FamilyWork], created: set[int]) -> int:
+    """Bring the stock of every family to what it should be; returns how many levels fell below zero."""
+    wants = [(work.channel, want) for work in works if _posts(work) for want in wanted(work.family)]
+    owners = {work_id: work.channel for work in works for work_id in work.versions}
+    standing = _standing([id_ for id_ in owners if id_ not in created])
+    if not wants and not standing:
+        return 0
+    products = _products(wants)
+    _note_unmapped(wants, products)
+    deltas = _deltas(wants, products, standing, owners, _places(products.values()))
+    return _write(deltas) if deltas else 0
+
+
+def _posts(work: FamilyWork) -> bool:
+    return work.family.sale is not None and work.channel.posts(work.family.sale.record)
+
+
+def _products(wants: Iterable[tuple[ChannelFacts, Want]]) -> dict[tuple[int, str], int]:
+    """(channel, item id) → product: as the channel's listing says, else by the product's own SKU."""
+    asked = {(channel.id, channel.company_id, want.sku) for channel, want in wants}
+    if not asked:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.channel_id, a.sku, COALESCE(l.product_id, p.id)
+              FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS a(channel_id, company_id, sku)
+              LEFT JOIN inventory_listing l ON l.channel_id = a.channel_id AND l.item_id = a.sku
+              LEFT JOIN inventory_product p ON p.company_id = a.company_id AND p.sku = a.sku
+             WHERE COALESCE(l.product_id, p.id) IS NOT NULL
+            """,
+            [list(column) for column in zip(*asked, strict=True)],
+        )
+        return {(channel, sku): product for channel, sku, product in cursor.fetchall()}
+
+
+def _note_unmapped(wants: Iterable[tuple[ChannelFacts, Want]], products: dict[tuple[int, str], int]) -> None:
+    unknown = sorted({(c.id, w.sku, w.name) for c, w in wants if (c.id, w.sku) not in products})
+    if unknown:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO inventory_unmappeditem (channel_id, item_id, name)"
+                " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+                [list(column) for column in zip(*unknown, strict=True)],
+            )
+
+
+def _places(product_ids: Iterable[int]) -> dict[int, list[str]]:
+    """Where each product is kept, the oldest place first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT product_id, array_agg(location ORDER BY id) FROM inventory_level"
+            " WHERE product_id = ANY(%s) GROUP BY product_id",
+            [list(set(product_ids))],
+        )
+        return dict(cursor.fetchall())
+
+
+def _standing(ids: list[int]) -> dict[Slot, list[tuple[str, int, Decimal, Decimal]]]:
+    """What the movements of known transactions add up to, by line, product and place."""
+    found: dict[Slot, list[tuple[str, int, Decimal, Decimal]]] = defaultdict(list)
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT transaction_id, line_id, product_id, location, max(sequence), sum(on_hand), sum(reserved)"
+                " FROM inventory_movement WHERE transaction_id = ANY(%s) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, min(id)",
+                [ids],
+            )
+            for transaction_id, line_id, product_id, *rest in cursor.fetchall():
+                found[transaction_id, line_id, product_id].append(tuple(rest))
+    return found
+
+
+def _deltas(
+    wants: Iterable[tuple[ChannelFacts, Want]],
+    products: dict[tuple[int, str], int],
+    standing: dict[Slot, list[tuple[str, int, Decimal, Decimal]]],
+    owners: dict[int, ChannelFacts],
+    places: dict[int, list[str]],
+) -> list[Delta]:
+    target: dict[tuple[Slot, str], list[Any]] = {}
+    for channel, want in wants:
+        product = products.get((channel.id, want.sku))
+        if product is None:
+            continue
+        slot = (want.transaction_id, want.line_id, product)
+        moved_before = standing.get(slot)  # a line stays where it was taken from, whatever the settings say now
+        place = moved_before[0][0] if moved_before else _place(want, channel, places.get(product, []))
+        entry = target.setdefault((slot, place), [Decimal(0), Decimal(0)])
+        entry[0] += want.on_hand
+        entry[1] += want.reserved
+    deltas = []
+    done = {(slot, place): (sequence, hand, held) for slot, rows in standing.items() for place, sequence, hand, held in rows}
+    for slot, place in {**target, **done}:
+        sequence, hand, held = done.get((slot, place), (0, Decimal(0), Decimal(0)))
+        want_hand, want_held = target.get((slot, place), (Decimal(0), Decimal(0)))
+        if want_hand != hand or want_held != held:
+            transaction_id, line_id, product = slot
+            kind = "refund" if want_hand > 0 or hand > 0 else "sale"
+            deltas.append(
+                Delta(owners[transaction_id].company_id, product, place, kind, transaction_id, line_id, sequence + 1,
+                      want_hand - hand, want_held - held)
+            )  # fmt: skip
+    return deltas
+
+
+def _place(want: Want, channel: ChannelFacts, places: list[str]) -> str:
+    """The place that the sale names, else the channel's, where the product is kept there; else where it is kept."""
+    for place in (want.location, channel.stock_location):
+        if place and place in places:
+            return place
+    return places[0] if places else (channel.stock_location or DEFAULT_LOCATION)
+
+
+_MOVEMENT = [
+    ("company_id", "int8"), ("product_id", "int8"), ("location", "text"), ("kind", "text"), ("transaction_id", "int8"),
+    ("line_id", "text"), ("sequence", "int4"), ("on_hand", "numeric"), ("reserved", "numeric"),
+]  # fmt: skip
+
+
+def _write(deltas: Sequence[Delta]) -> int:
+    bulk.copy_in("inventory_movement", _MOVEMENT, deltas)
+    sums: dict[tuple[int, str], list[Any]] = {}
+    for delta in deltas:
+        entry = sums.setdefault((delta.product_id, delta.location), [delta.company_id, Decimal(0), Decimal(0)])
+        entry[1] += delta.on_hand
+        entry[2] += delta.reserved
+    short = [row for row in change_levels(sums) if row[3] < 0 and row[4] < 0]
+    if short:
+        takers = {(d.product_id, d.location): d.transaction_id for d in deltas if d.on_hand < 0}
+        _flag_oversold(short, takers)
+    _settle_oversells(sums)
+    return len(short)
+
+
+def change_levels(sums: dict[tuple[int, str], list[Any]]) -> list[tuple[int, int, str, Decimal, Decimal]]:
+    """Add [company, on hand, reserved] to each (product, location), in one order → (level, product, location, on hand, change)."""
+    rows = sorted((product, place, *values) for (product, place), values in sums.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO inventory_level AS l (product_id, location, company_id, on_hand, reserved)
+            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::numeric[])
+            ON CONFLICT (product_id, location)
+            DO UPDATE SET on_hand = l.on_hand + excluded.on_hand, reserved = l.reserved + excluded.reserved
+            RETURNING l.id, l.product_id, l.location, l.on_hand
+            """,
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+        return [(*row, sums[row[1], row[2]][1]) for row in cursor.fetchall()]
+
+
+def _flag_oversold(short: list[tuple[int, int, str, Decimal, Decimal]], takers: dict[tuple[int, str], int]) -> None:
+    """Say so, and have every listing of the product show zero."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO inventory_oversell (company_id, level_id, transaction_id, short)
+            SELECT l.company_id, l.id, s.transaction_id, -l.on_hand
+              FROM unnest(%s::bigint[], %s::bigint[]) AS s(level_id, transaction_id)
+              JOIN inventory_level l ON l.id = s.level_id
+            """,
+            [[row[0] for row in short], [takers.get((row[1], row[2]), 0) for row in short]],
+        )
+        cursor.execute(
+            """
+            INSERT INTO inventory_stockpush (listing_id, available)
+            SELECT g.id, 0 FROM inventory_listing g WHERE g.product_id = ANY(%s) ORDER BY g.id
+            ON CONFLICT (listing_id) DO UPDATE SET available = 0, queued_at = now()
+            """,
+            [[row[1] for row in short]],
+        )
+
+
+def _settle_oversells(sums: dict[tuple[int, str], list[Any]]) -> None:
+    """An oversell is over once its level is no longer below zero."""
+    filled = [product for (product, _), values in sums.items() if values[1] > 0]
+    if filled:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE inventory_oversell o SET resolved_at = now() FROM inventory_level l"
+                " WHERE l.id = o.level_id AND l.on_hand >= 0 AND o.resolved_at IS NULL AND l.product_id = ANY(%s)",
+                [filled],
+            )
+
+
+def set_opening(*, company_id: int, wanted: dict[tuple[int, str], Decimal]) -> int:
+    """Opening stock by (product, location): moves the difference to what earlier openings gave; → how many movements."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(7202, %s::int)", [company_id])
+        cursor.execute(
+            "SELECT product_id, location, sum(on_hand), max(sequence) FROM inventory_movement"
+            " WHERE kind = 'opening' AND product_id = ANY(%s) GROUP BY 1, 2",
+            [[product for product, _ in wanted]],
+        )
+        before = {(product, place): (units, last) for product, place, units, last in cursor.fetchall()}
+    rows, sums = [], {}
+    for (product, place), units in wanted.items():
+        had, last = before.get((product, place), (Decimal(0), 0))
+        if units != had or last == 0:
+            rows.append((company_id, product, place, "opening", None, "", last + 1, units - had, Decimal(0)))
+            sums[product, place] = [company_id, units - had, Decimal(0)]
+    if rows:
+        bulk.copy_in("inventory_movement", _MOVEMENT, rows)
+        change_levels(sums)
+        _settle_oversells(sums)
+    return len(rows)

@@ -1,0 +1,180 @@
+"""The books: the journal, accounts with balances, deliveries to Bookkeeper, rates. Only rates and names can be edited."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Sum
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, TextFilter
+from unfold.decorators import display
+
+from channels.models import Transaction
+from ledger.models import Account, Delivery, JournalEntry, Posting, Rate
+from salessync.core.screens import (
+    AuditedAdmin,
+    ListAdmin,
+    PageAdmin,
+    ReadOnlyAdmin,
+    link,
+    moment,
+    money,
+    remembered,
+)
+
+DELIVERY_COLOURS = {"due": "info", "acknowledged": "success", "refused": "danger"}
+
+
+class SequenceFilter(TextFilter):
+    """The number in Bookkeeper's feed."""
+
+    title = "number"
+    parameter_name = "seq"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value() or ""
+        return queryset.filter(seq=value) if value.isascii() and value.isdigit() and len(value) < 19 else queryset
+
+
+@admin.register(JournalEntry)
+class JournalEntryAdmin(PageAdmin):
+    """Newest first; entries are never changed."""
+
+    list_display = ("number", "date", "about", "amount", "legs", "delivery_state", "written")
+    list_filter = (SequenceFilter, ("date", RangeDateFilter))
+    list_select_related = ("transaction__channel", "company")
+    ordering = ("-id",)
+
+    def enrich(self, rows: list[JournalEntry]) -> None:
+        ids = [e.pk for e in rows]
+        states = dict(Delivery.objects.filter(entry__in=ids).values_list("entry_id", "state"))
+        debits = dict(
+            Posting.objects.filter(entry__in=ids, base_amount__gt=0).values_list("entry_id").annotate(n=Sum("base_amount"))
+        )
+        for entry in rows:
+            entry.debit, entry.state = debits.get(entry.pk, 0), states.get(entry.pk)
+
+    def page(self, request: HttpRequest, obj: JournalEntry) -> dict[str, Any]:
+        base = obj.company.base_currency
+        postings = list(Posting.objects.filter(entry=obj.pk).select_related("account", "channel").order_by("leg"))
+        delivery = Delivery.objects.filter(entry=obj.pk).first()
+        return {
+            "entry": obj,
+            "transaction": Transaction.objects.select_related("channel").filter(pk=obj.transaction_id).first(),
+            "postings": [_shown(p, base) for p in postings],
+            "base": base,
+            "sum": money(sum(max(p.base_amount, 0) for p in postings), base),
+            "foreign": any(p.currency != base for p in postings),
+            "delivery": delivery,
+            "colour": DELIVERY_COLOURS[delivery.state] if delivery else "",
+        }
+
+    @admin.display(description="no.")
+    def number(self, entry: JournalEntry) -> int:
+        return entry.seq
+
+    @admin.display(description="transaction")
+    def about(self, entry: JournalEntry) -> str:
+        return link("channels_transaction", entry.transaction_id, f"{entry.transaction.channel}: {entry.transaction}")
+
+    @admin.display(description="amount")
+    def amount(self, entry: JournalEntry) -> str:
+        return money(entry.debit, entry.company.base_currency)
+
+    @display(description="Bookkeeper", label=DELIVERY_COLOURS)
+    def delivery_state(self, entry: JournalEntry) -> str | None:
+        return entry.state
+
+    @admin.display(description="written (UTC)")
+    def written(self, entry: JournalEntry) -> str:
+        return moment(entry.created_at)
+
+
+def _shown(posting: Posting, base: str) -> dict[str, Any]:
+    amount = money(abs(posting.amount), posting.currency)
+    return {
+        "account": posting.account,
+        "debit": amount if posting.amount >= 0 else "",
+        "credit": amount if posting.amount < 0 else "",
+        "base": money(posting.base_amount, base),
+        "channel": posting.channel,
+        "dimensions": [x for x in (posting.location, posting.tax_code, posting.category) if x],
+        "path": posting.path,
+    }
+
+
+@admin.register(Account)
+class AccountAdmin(AuditedAdmin, ListAdmin):
+    """The chart; an account's code is fixed, since postings stand on it."""
+
+    list_display = ("code", "name", "kind", "balance")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    list_select_related = ("company",)
+    search_fields = ("code", "name")
+    ordering = ("company", "code")
+    list_per_page = 200
+    readonly_fields = ("company", "code", "kind")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # accounts are made when they are first used
+
+    def has_delete_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+        return False
+
+    def enrich(self, rows: list[Account]) -> None:
+        balances = remembered("account-balances", _balances)
+        for account in rows:
+            account.base_balance = balances.get(account.pk, 0)
+
+    @admin.display(description="balance (debit positive)")
+    def balance(self, account: Account) -> str:
+        return money(account.base_balance, account.company.base_currency)
+
+
+def _balances() -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT account_id, sum(base_amount)::bigint FROM ledger_posting GROUP BY account_id")
+        return dict(cursor.fetchall())
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """What Bookkeeper has, lacks, or refuses, and why."""
+
+    list_display = ("entry_number", "about", "status", "attempts", "next_try", "acknowledgement", "acknowledged", "error")
+    list_filter = (("state", ChoicesDropdownFilter),)
+    list_select_related = ("entry__transaction__channel",)
+    ordering = ("-entry_id",)
+    search_fields = ("=acknowledgement",)
+    search_help_text = "acknowledgement, exactly"
+
+    @admin.display(description="entry")
+    def entry_number(self, delivery: Delivery) -> str:
+        return link("ledger_journalentry", delivery.entry_id, delivery.entry.seq)
+
+    @admin.display(description="transaction")
+    def about(self, delivery: Delivery) -> str:
+        transaction = delivery.entry.transaction
+        return link("channels_transaction", transaction.pk, f"{transaction.channel}: {transaction}")
+
+    @display(description="state", label=DELIVERY_COLOURS)
+    def status(self, delivery: Delivery) -> tuple[str, str]:
+        return delivery.state, delivery.get_state_display()
+
+    @admin.display(description="next try (UTC)")
+    def next_try(self, delivery: Delivery) -> str:
+        return moment(delivery.next_attempt_at) if delivery.state == Delivery.State.DUE else ""
+
+    @admin.display(description="acknowledged (UTC)")
+    def acknowledged(self, delivery: Delivery) -> str:
+        return moment(delivery.acknowledged_at)
+
+
+@admin.register(Rate)
+class RateAdmin(AuditedAdmin, ListAdmin):
+    """In force from its date until the pair's next; an event that lacked one can be replayed after."""
+
+    list_display = ("date", "from_currency", "to_currency", "rate")
+    list_filter = (("date", RangeDateFilter),)
+    search_fields = ("=from_currency", "=to_currency")
+    ordering = ("-date", "from_currency", "to_currency")

@@ -1,0 +1,31 @@
+"""Where the embedded servers of a DATA_DIR listen. Path arithmetic only: it starts nothing and touches nothing."""
+
+import hashlib
+import re
+from pathlib import Path
+
+DATABASE = "salessync"
+POSTGRES_ROLE = "postgres"
+
+_LONGEST_SOCKET_PATH = 103  # macOS allows 104 bytes with the closing NUL, Linux 108
+_PLAIN = re.compile(r"[A-Za-z0-9/._+-]+")  # commas, spaces and quotes mean something in libpq's and Celery's addresses
+
+
+def socket_dir(data_dir: Path) -> Path:
+    """`DATA_DIR/run`, or a short folder named after it where the path is too long or too odd for a socket."""
+    inside = data_dir / "run"
+    if _PLAIN.fullmatch(str(inside)) and len(f"{inside}/.s.PGSQL.5432") <= _LONGEST_SOCKET_PATH:
+        return inside
+    return Path("/tmp") / f"salessync-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]}"  # noqa: S108 (owner and mode are checked before use)
+
+
+def valkey_socket(data_dir: Path) -> Path:
+    return socket_dir(data_dir) / "valkey.sock"
+
+
+def database_url(data_dir: Path, name: str = DATABASE) -> str:
+    return f"postgresql://{POSTGRES_ROLE}@/{name}?host={socket_dir(data_dir)}&port=5432"
+
+
+def redis_url(data_dir: Path) -> str:
+    return f"redis+socket://{valkey_socket(data_dir)}"

@@ -1,0 +1,298 @@
+"""The home page's figures: revenue, latency, coverage, depths. Each by one query that an index or a limit bounds."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, connection, transaction
+from django.http import HttpRequest
+
+from channels import adapter as adapters
+from channels.models import Channel
+from salessync.core import dates
+from salessync.core.money import MINOR_DIGITS, to_major
+from salessync.core.screens import between, money, remembered, span
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CHART_DAYS = 14
+LATEST = 1000  # events and deliveries that the percentiles are taken from
+COUNTED = 1000  # events a channel that the coverage counts at most
+
+PALETTE = ("#7c3aed", "#0ea5e9", "#10b981", "#f59e0b", "#ef4444", "#6366f1", "#14b8a6", "#84cc16", "#ec4899", "#64748b")
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What templates/admin/index.html shows."""
+    if not request.user.has_perm("channels.view_transaction"):
+        return context
+    now = datetime.now(UTC)
+    channels = list(Channel.objects.select_related("company").order_by("slug"))
+    sums = _or(dict, lambda: remembered("revenue-by-channel", lambda: _revenue(channels, now)))
+    return context | {
+        "revenue": _revenue_rows(channels, sums, now),
+        "totals": _totals(channels, sums, now),
+        "chart": _chart(channels, sums, now),
+        "posting": _or(dict, _webhook_to_posted),
+        "delivering": _or(dict, _posted_to_acknowledged),
+        "coverage": _or(list, lambda: _coverage(channels, now)),
+        "inbox": _or(dict, lambda: _inbox(now)),
+        "outbox": _or(dict, lambda: _outbox(now)),
+        "problems": _or(list, _quarantine_by_code),
+        "stock": _or(dict, _stock),
+    }
+
+
+def _or(empty: Callable[[], T], figure: Callable[[], T]) -> T:
+    """A figure that takes too long is left out; the page comes all the same."""
+    try:
+        with transaction.atomic():
+            return figure()
+    except DatabaseError:
+        logger.exception("a figure of the home page could not be read")
+        return empty()
+
+
+def _rows(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+# --- revenue: what stands on Income accounts, contra accounts and refunds taken off
+
+RevenueSums = dict[tuple[int, str], dict[date | None, tuple[int, int]]]
+
+
+def _today(channel: Channel, now: datetime) -> date:
+    return dates.business_date(now, channel.timezone, channel.day_cut_hour)
+
+
+def _revenue(channels: Sequence[Channel], now: datetime) -> RevenueSums:
+    """By channel and currency, then by business day of the chart's time; None is all that lies before."""
+    since = [_today(c, now) - timedelta(days=CHART_DAYS - 1) for c in channels]
+    found: RevenueSums = {}
+    for channel_id, currency, day, amount, base in _rows(
+        """
+        SELECT p.channel_id, p.currency, CASE WHEN e.date >= s.since THEN e.date END AS day,
+               -sum(p.amount)::bigint, -sum(p.base_amount)::bigint
+          FROM ledger_posting p
+          JOIN ledger_account a ON a.id = p.account_id AND a.kind = 'income'
+          JOIN ledger_journalentry e ON e.id = p.entry_id
+          JOIN unnest(%s::bigint[], %s::date[]) AS s(channel_id, since) ON s.channel_id = p.channel_id
+         GROUP BY 1, 2, 3
+        """,
+        [[c.pk for c in channels], since],
+    ):
+        found.setdefault((channel_id, currency), {})[day] = (amount, base)
+    return found
+
+
+def _spans(days: dict[date | None, tuple[int, int]], today: date) -> tuple[tuple[int, int], ...]:
+    """(amount, base amount) of today, of the last seven days, of all."""
+    week = today - timedelta(days=6)
+    chosen: tuple[Callable[[date | None], bool], ...] = (
+        lambda day: day == today,
+        lambda day: day is not None and week <= day <= today,
+        lambda day: True,
+    )
+    return tuple(
+        (sum(v[0] for d, v in days.items() if fits(d)), sum(v[1] for d, v in days.items() if fits(d))) for fits in chosen
+    )
+
+
+def _revenue_rows(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> list[dict[str, Any]]:
+    rows = []
+    for channel in channels:
+        for (channel_id, currency), days in sorted(sums.items()):
+            if channel_id == channel.pk:
+                spans = _spans(days, _today(channel, now))
+                rows.append(
+                    {
+                        "channel": channel,
+                        "amounts": [money(amount, currency) for amount, _ in spans],
+                        "base": money(spans[2][1], channel.company.base_currency),
+                    }
+                )
+    return rows
+
+
+def _totals(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> list[dict[str, Any]]:
+    """One line a base currency."""
+    by_id = {c.pk: c for c in channels}
+    found: dict[str, list[int]] = {}
+    for (channel_id, _), days in sums.items():
+        channel = by_id[channel_id]
+        line = found.setdefault(channel.company.base_currency, [0, 0, 0])
+        for index, (_, base) in enumerate(_spans(days, _today(channel, now))):
+            line[index] += base
+    return [{"currency": c, "amounts": [money(a, c) for a in line]} for c, line in sorted(found.items())]
+
+
+def _chart(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> dict[str, str] | None:
+    """Revenue by day and channel in the base currency, for Chart.js; None where there is nothing to draw."""
+    bases = {c.company.base_currency for c in channels}
+    if len(bases) != 1 or not any(day for days in sums.values() for day in days):
+        return None
+    base = bases.pop()
+    last = max(_today(c, now) for c in channels)
+    days = [last - timedelta(days=n) for n in reversed(range(CHART_DAYS))]
+    series = []
+    for index, channel in enumerate(channels):
+        own = [by_day for (channel_id, _), by_day in sums.items() if channel_id == channel.pk]
+        values = [sum(by_day.get(day, (0, 0))[1] for by_day in own) for day in days]
+        if any(values):
+            colour = PALETTE[index % len(PALETTE)]
+            data = [float(to_major(v, base)) if base in MINOR_DIGITS else v for v in values]
+            series.append(
+                {"label": channel.slug, "data": data, "backgroundColor": colour, "stack": "all", "maxBarThickness": 26,
+                 "displayYAxis": True}
+            )  # fmt: skip
+    if not series:
+        return None
+    return {
+        "currency": base,
+        "data": json.dumps({"labels": [f"{d:%d %b}" for d in days], "datasets": series}),
+        "options": json.dumps(CHART_OPTIONS),
+    }
+
+
+CHART_OPTIONS = {
+    "maintainAspectRatio": False,
+    "animation": False,
+    "borderRadius": 2,
+    "plugins": {"legend": {"display": True, "position": "bottom", "align": "start", "labels": {"boxWidth": 10, "boxHeight": 10}}},
+    "scales": {
+        "x": {"stacked": True, "border": {"display": False}, "grid": {"display": False}},
+        "y": {"stacked": True, "beginAtZero": True, "border": {"display": False}, "ticks": {"display": True, "maxTicksLimit": 5}},
+    },
+}
+
+
+# --- latency
+
+
+def _percentiles(sql: str) -> dict[str, Any]:
+    [(count, p50, p95, p99)] = _rows(
+        "SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY s), percentile_cont(0.95) WITHIN GROUP (ORDER BY s),"
+        f" percentile_cont(0.99) WITHIN GROUP (ORDER BY s) FROM ({sql}) latest"  # noqa: S608 -- our own text
+    )
+    return {"count": count, "figures": [("p50", span(p50)), ("p95", span(p95)), ("p99", span(p99))]}
+
+
+def _webhook_to_posted() -> dict[str, Any]:
+    return _percentiles(
+        "SELECT extract(epoch FROM finished_at - received_at) s FROM channels_event"
+        " WHERE state = 'posted' AND finished_at > now() - interval '24 hours' AND mode = 'webhook'"
+        f" ORDER BY finished_at DESC LIMIT {LATEST}"
+    )
+
+
+def _posted_to_acknowledged() -> dict[str, Any]:
+    return _percentiles(
+        "SELECT extract(epoch FROM d.acknowledged_at - e.created_at) s FROM"
+        f" (SELECT * FROM ledger_delivery ORDER BY entry_id DESC LIMIT {LATEST * 5}) d"
+        " JOIN ledger_journalentry e ON e.id = d.entry_id"
+        " WHERE d.state = 'acknowledged' AND d.acknowledged_at > now() - interval '24 hours'"
+        f" ORDER BY d.entry_id DESC LIMIT {LATEST}"
+    )
+
+
+# --- coverage
+
+
+def _coverage(channels: Sequence[Channel], now: datetime) -> list[dict[str, Any]]:
+    """Each channel, when it was last heard of, and how lively it is."""
+    heard = {
+        channel_id: (last, hour, day)
+        for channel_id, last, hour, day in _rows(
+            f"""
+            SELECT c.id, max(e.received_at), count(*) FILTER (WHERE e.received_at > now() - interval '1 hour'),
+                   count(*) FILTER (WHERE e.received_at > now() - interval '1 day')
+              FROM channels_channel c,
+                   LATERAL (SELECT received_at FROM channels_event WHERE channel_id = c.id ORDER BY id DESC LIMIT {COUNTED}) e
+             GROUP BY c.id
+            """
+        )
+    }
+    rows = []
+    for channel in channels:
+        last, hour, day = heard.get(channel.pk, (None, 0, 0))
+        label = adapters.get(channel.adapter).label if channel.adapter in adapters.adapter_names() else channel.adapter
+        word, colour = _liveliness(channel, last, now)
+        rows.append(
+            {
+                "channel": channel, "label": label, "last": f"{between(last, now)} ago" if last else "never",
+                "hour": _at_most(hour), "day": _at_most(day), "word": word, "colour": colour,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _at_most(count: int) -> str:
+    return f"{COUNTED:,}+" if count >= COUNTED else str(count)
+
+
+def _liveliness(channel: Channel, last: datetime | None, now: datetime) -> tuple[str, str]:
+    if channel.status != Channel.Status.LIVE:
+        return "paused", "warning"
+    if last is None:
+        return "no event yet", ""
+    age = now - last
+    if age <= timedelta(hours=1):
+        return "live", "success"
+    return ("quiet", "warning") if age <= timedelta(days=1) else ("silent", "danger")
+
+
+# --- depths
+
+
+def _inbox(now: datetime) -> dict[str, Any]:
+    """Events by state, posted and ignored left out; each part is counted by its own partial index."""
+    counts: dict[str, int] = {}
+    oldest = None
+    for state, count, first in _rows(
+        "SELECT state, count(*), min(received_at) FROM channels_event WHERE state = 'new' AND attempts = 0 GROUP BY 1"
+        " UNION ALL SELECT state, count(*), min(received_at) FROM channels_event"
+        "  WHERE state IN ('new', 'claimed') AND attempts > 0 GROUP BY 1"
+        " UNION ALL SELECT state, count(*), NULL FROM channels_event"
+        "  WHERE state IN ('waiting', 'quarantined', 'dead') GROUP BY 1"
+    ):
+        counts[state] = counts.get(state, 0) + count
+        oldest = min(filter(None, (oldest, first)), default=None)
+    names = (("new", "Due"), ("claimed", "In work"), ("waiting", "Waiting"), ("quarantined", "Quarantined"), ("dead", "Dead"))
+    return {
+        "depth": counts.get("new", 0) + counts.get("claimed", 0),
+        "states": [(state, name, counts.get(state, 0)) for state, name in names],
+        "oldest": between(oldest, now),
+    }
+
+
+def _outbox(now: datetime) -> dict[str, Any]:
+    [(due, first, refused)] = _rows(
+        "SELECT (SELECT count(*) FROM ledger_delivery WHERE state = 'due'),"
+        " (SELECT e.created_at FROM ledger_delivery d JOIN ledger_journalentry e ON e.id = d.entry_id"
+        "   WHERE d.state = 'due' ORDER BY d.entry_id LIMIT 1),"
+        " (SELECT count(*) FROM ledger_delivery WHERE state = 'refused')"
+    )
+    return {"depth": due, "states": [("due", "Due", due), ("refused", "Refused", refused)], "oldest": between(first, now)}
+
+
+def _quarantine_by_code() -> Iterable[tuple[str, int]]:
+    """Of the newest ten thousand."""
+    return _rows(
+        "SELECT p ->> 'code', count(DISTINCT q.id) FROM (SELECT id, problems FROM channels_event"
+        " WHERE state IN ('quarantined', 'dead') ORDER BY id DESC LIMIT 10000) q,"
+        " jsonb_array_elements(q.problems) p GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 8"
+    )
+
+
+def _stock() -> dict[str, int]:
+    [(oversold, unmapped)] = _rows(
+        "SELECT (SELECT count(*) FROM inventory_oversell WHERE resolved_at IS NULL), (SELECT count(*) FROM inventory_unmappeditem)"
+    )
+    return {"oversold": oversold, "unmapped": unmapped}

@@ -1,0 +1,36 @@
+"""Products and opening stock."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, CommandParser
+
+from inventory import catalog
+from salessync.core.models import Company
+from salessync.core.problems import Refused
+from salessync.setup import COMPANY
+
+
+class Command(BaseCommand):
+    help = f"Import products and opening stock: columns {','.join(catalog.FIELDS)}, and one a channel (its slug) with its item id."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        company = Company.objects.filter(slug=COMPANY).first()
+        if company is None:
+            raise CommandError("there is no company yet: run `manage.py bootstrap` first", returncode=2)
+        try:
+            text = options["file"].read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{options['file']} cannot be read: {error}", returncode=2) from None
+        try:
+            done = catalog.import_catalog(company=company, text=text)
+        except Refused as refused:
+            for problem in refused.problems:
+                self.stderr.write(str(problem))
+            raise CommandError(f"nothing was imported: {len(refused.problems)} problems", returncode=1) from None
+        self.stdout.write(
+            f"{done.rows} rows: {done.products} new products, {done.listings} new listings, {done.movements} stock movements"
+        )

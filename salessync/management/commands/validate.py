@@ -1,0 +1,65 @@
+"""`validate < records.jsonl`: one verdict a line on canonical records. Touches no database."""
+
+import sys
+from typing import Any, BinaryIO
+
+import msgspec
+from django.core.management.base import BaseCommand
+
+from channels import canonical, checks, payload
+from salessync.core.problems import Problem, Refused
+
+LIMIT = 10 * 1024 * 1024
+
+
+class Command(BaseCommand):
+    """Prints `{"id", "ok", "codes"}` a line; exit 1 where any record is not ok."""
+
+    help = "Check canonical records on standard input, one a line: required fields, shape, arithmetic proof."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """A verdict for every line, whatever is in it."""
+        all_ok = True
+        while (line := _line(sys.stdin.buffer)) is not None:
+            identifier, problems = verdict(line)
+            all_ok &= not problems
+            codes = [{"code": p.code, "path": p.path, "message": p.message} for p in problems]
+            self.stdout.write(msgspec.json.encode({"id": identifier, "ok": not problems, "codes": codes}).decode())
+        if not all_ok:
+            sys.exit(1)
+
+
+def _line(stream: BinaryIO) -> bytes | None:
+    """The next line without its end; None after the last. Of an endless one only as much as is needed to refuse it."""
+    line = stream.readline(LIMIT + 2)
+    if not line:
+        return None
+    rest = line
+    while len(rest) == LIMIT + 2 and not rest.endswith(b"\n"):
+        rest = stream.readline(LIMIT + 2)
+    return line.rstrip(b"\r\n")
+
+
+def verdict(line: bytes) -> tuple[str | None, list[Problem]]:
+    """The record's id, where it has one, and everything that is wrong with it."""
+    if len(line) > LIMIT:
+        return None, [Problem("BODY_TOO_LARGE", "$", "the line is longer than 10 MB")]
+    try:
+        data = payload.parse(line)
+    except Refused as refused:
+        return None, refused.problems
+    problems = checks.gate(data)
+    try:
+        problems += checks.check(canonical.from_dict(data))
+    except Refused as refused:
+        problems += refused.problems
+    told: set[tuple[str, str]] = set()
+    once = [p for p in problems if (p.code, p.path) not in told and not told.add((p.code, p.path))]  # type: ignore[func-returns-value]
+    return _identifier(data), once
+
+
+def _identifier(data: Any) -> str | None:
+    source = data.get("source") if isinstance(data, dict) else None
+    identifier = source.get("id") if isinstance(source, dict) else None
+    return identifier if isinstance(identifier, str) else None

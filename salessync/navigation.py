@@ -1,0 +1,96 @@
+"""The admin's sidebar: what there is to do, then sales, books, stock, and what is set up once."""
+
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest
+from django.urls import reverse
+
+AT_MOST = 1000
+
+GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "Work",
+        (
+            ("Quarantine", "shield_question", "channels.quarantinedevent", "channels.view_event"),
+            ("Unmapped items", "link_off", "inventory.unmappeditem", ""),
+            ("Oversells", "production_quantity_limits", "inventory.oversell", ""),
+        ),
+    ),
+    (
+        "Sales",
+        (
+            ("Transactions", "receipt_long", "channels.transaction", ""),
+            ("Events", "inbox", "channels.event", ""),
+        ),
+    ),
+    (
+        "Books",
+        (
+            ("Journal", "menu_book", "ledger.journalentry", ""),
+            ("Accounts", "account_balance", "ledger.account", ""),
+            ("Deliveries", "send", "ledger.delivery", ""),
+            ("Rates", "currency_exchange", "ledger.rate", ""),
+        ),
+    ),
+    (
+        "Stock",
+        (
+            ("Levels", "shelves", "inventory.level", ""),
+            ("Movements", "swap_vert", "inventory.movement", ""),
+            ("Products", "category", "inventory.product", ""),
+            ("Listings", "sell", "inventory.listing", ""),
+        ),
+    ),
+    (
+        "Set up",
+        (
+            ("Channels", "storefront", "channels.channel", ""),
+            ("Companies", "apartment", "core.company", ""),
+            ("Users", "group", "auth.user", ""),
+            ("Roles", "badge", "auth.group", ""),
+            ("Audit", "history", "core.auditrow", ""),
+        ),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups with the pages that this person may see, and how much work waits on each."""
+    badges = _badges()
+    home = {"title": "Home", "icon": "dashboard", "link": reverse("admin:index")}
+    found: list[dict[str, Any]] = [{"items": [home]}]
+    for title, pages in GROUPS:
+        items = [_item(page, badges) for page in pages if request.user.has_perm(page[3] or _view(page[2]))]
+        if items:
+            found.append({"title": title, "separator": True, "items": items})
+    return found
+
+
+def _view(model: str) -> str:
+    app, name = model.split(".")
+    return f"{app}.view_{name}"
+
+
+def _item(page: tuple[str, str, str, str], badges: dict[str, int]) -> dict[str, Any]:
+    title, icon, model, _ = page
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_changelist")}
+    count = badges.get(model)
+    if count:
+        item["badge"] = f"{AT_MOST}+" if count > AT_MOST else str(count)
+        item["badge_variant"] = "danger"
+    return item
+
+
+def _badges() -> dict[str, int]:
+    """Counted up to a bound, in one query."""
+    parts = {
+        "channels.quarantinedevent": "channels_event WHERE state IN ('quarantined', 'dead')",
+        "inventory.unmappeditem": "inventory_unmappeditem",
+        "inventory.oversell": "inventory_oversell WHERE resolved_at IS NULL",
+        "ledger.delivery": "ledger_delivery WHERE state = 'refused'",
+    }
+    counts = ", ".join(f"(SELECT count(*) FROM (SELECT 1 FROM {p} LIMIT {AT_MOST + 1}) x)" for p in parts.values())  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {counts}")
+        return dict(zip(parts, cursor.fetchone(), strict=True))

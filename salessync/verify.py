@@ -1,0 +1,219 @@
+"""Counts every law of the books against what is stored. Reads only; a violation is a bug or a tampering, never a bad payload."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from channels import arrivals, canonical
+from channels.family import Family, Member, gather
+from channels.refund import Refund
+from channels.sale import Sale
+from channels.transactions import FamilyWork
+from ledger import journal
+from salessync.core.problems import Refused
+
+CHUNK = 1000
+Progress = Callable[[str, int], None]
+
+
+class Law(NamedTuple):
+    """`examples` name the first violations."""
+
+    law: str
+    checked: int
+    violations: int
+    examples: list[str]
+
+
+def verify_books(*, progress: Progress = lambda what, done: None) -> list[Law]:
+    """Every law with how many things were checked and how many violate it."""
+    found = [_query(name, count, bad) for name, count, bad in _QUERIES]
+    return found + _families(progress)
+
+
+# law, how many are checked, a query whose rows are the violations
+_QUERIES = [
+    (
+        "every event ends posted, waiting, ignored, quarantined or dead within the hour",
+        "SELECT count(*) FROM channels_event",
+        "SELECT 'event ' || id FROM channels_event e WHERE state IN ('new', 'claimed')"
+        " AND stored_at < now() - interval '1 hour' AND next_attempt_at < now() - interval '1 hour'"
+        " AND channel_id IN (SELECT id FROM channels_channel WHERE status = 'live')",
+    ),
+    (
+        "every journal entry is whole and sums to zero",
+        "SELECT count(*) FROM ledger_journalentry",
+        "SELECT 'entry ' || e.id FROM ledger_journalentry e LEFT JOIN ledger_posting p ON p.entry_id = e.id"
+        " GROUP BY e.id, e.legs HAVING count(p.leg) <> e.legs OR sum(p.base_amount) <> 0"
+        " OR (min(p.currency) = max(p.currency) AND sum(p.amount) <> 0)",
+    ),
+    (
+        "every posting belongs to an entry, an account and a company",
+        "SELECT count(*) FROM ledger_posting",
+        "SELECT 'entry ' || p.entry_id || ' leg ' || p.leg FROM ledger_posting p"
+        " LEFT JOIN ledger_journalentry e ON e.id = p.entry_id AND e.transaction_id = p.transaction_id"
+        " LEFT JOIN ledger_account a ON a.id = p.account_id AND a.company_id = p.company_id"
+        " WHERE e.id IS NULL OR a.id IS NULL",
+    ),
+    (
+        "the books balance in every currency",
+        "SELECT count(DISTINCT currency) FROM ledger_posting",
+        "SELECT currency FROM ledger_posting GROUP BY currency HAVING sum(amount) <> 0",
+    ),
+    (
+        "no difference is hidden: the rounding account holds declared cash rounding only",
+        "SELECT count(*) FROM ledger_posting p JOIN ledger_account a ON a.id = p.account_id"
+        " WHERE a.code = 'Income:Cash-rounding'",
+        "SELECT 'entry ' || p.entry_id FROM ledger_posting p JOIN ledger_account a ON a.id = p.account_id"
+        " WHERE a.code = 'Income:Cash-rounding' AND p.path <> 'totals/rounding'",
+    ),
+    (
+        "the feed to Bookkeeper has no gaps, and every entry one delivery",
+        "SELECT count(*) FROM ledger_journalentry",
+        "SELECT 'company ' || c.id FROM core_company c LEFT JOIN ledger_journalentry e ON e.company_id = c.id"
+        " GROUP BY c.id, c.feed_seq HAVING count(e.id) <> c.feed_seq OR COALESCE(max(e.seq), 0) <> c.feed_seq"
+        " UNION ALL SELECT 'entry ' || e.id FROM ledger_journalentry e"
+        " LEFT JOIN ledger_delivery d ON d.entry_id = e.id WHERE d.entry_id IS NULL",
+    ),
+    (
+        "every stock level is the sum of its movements",
+        "SELECT count(*) FROM inventory_level",
+        "SELECT 'product ' || COALESCE(l.product_id, m.product_id) || ' at ' || COALESCE(l.location, m.location)"
+        " FROM inventory_level l FULL JOIN (SELECT product_id, location, sum(on_hand) h, sum(reserved) r"
+        " FROM inventory_movement GROUP BY 1, 2) m ON m.product_id = l.product_id AND m.location = l.location"
+        " WHERE COALESCE(l.on_hand, 0) <> COALESCE(m.h, 0) OR COALESCE(l.reserved, 0) <> COALESCE(m.r, 0)",
+    ),
+    (
+        "no level is below zero without its oversell",
+        "SELECT count(*) FROM inventory_level",
+        "SELECT 'level ' || l.id FROM inventory_level l WHERE l.on_hand < 0 AND NOT EXISTS"
+        " (SELECT FROM inventory_oversell o WHERE o.level_id = l.id AND o.resolved_at IS NULL)",
+    ),
+    (
+        "every entry leads back to its record, the stored body and the hash of the bytes as received",
+        "SELECT count(*) FROM ledger_journalentry",
+        "SELECT 'entry ' || j.id FROM ledger_journalentry j"
+        " LEFT JOIN channels_transactionversion v ON v.id = j.version_id AND v.transaction_id = j.transaction_id"
+        " LEFT JOIN channels_event e ON e.id = v.event_id AND length(e.body_sha256) = 32 WHERE e.id IS NULL",
+    ),
+    (
+        "every record is what its digest says",
+        "SELECT count(*) FROM channels_transactionversion",
+        "SELECT 'version ' || id FROM channels_transactionversion WHERE sha256(record) <> digest",
+    ),
+    (
+        "every transaction, line, tender and tax line has its owner",
+        "SELECT count(*) FROM channels_transaction",
+        "SELECT 'transaction ' || t.id FROM channels_transaction t LEFT JOIN channels_transactionversion v"
+        " ON v.id = t.version_id AND v.transaction_id = t.id WHERE v.id IS NULL"
+        " UNION ALL SELECT 'line of ' || x.transaction_id FROM channels_line x LEFT JOIN channels_transaction t"
+        " ON t.id = x.transaction_id WHERE t.id IS NULL"
+        " UNION ALL SELECT 'tender of ' || x.transaction_id FROM channels_tender x LEFT JOIN channels_transaction t"
+        " ON t.id = x.transaction_id WHERE t.id IS NULL"
+        " UNION ALL SELECT 'tax line of ' || x.transaction_id FROM tax_taxline x LEFT JOIN channels_transaction t"
+        " ON t.id = x.transaction_id WHERE t.id IS NULL",
+    ),
+]  # fmt: skip
+
+
+def _query(law: str, count: str, bad: str) -> Law:
+    with connection.cursor() as cursor:
+        cursor.execute(count)
+        checked = cursor.fetchone()[0]
+        cursor.execute(f"SELECT count(*), (array_agg(x.a))[1:5] FROM ({bad}) AS x(a)")  # noqa: S608 -- from the list above
+        violations, examples = cursor.fetchone()
+    return Law(law, checked, violations, examples or [])
+
+
+def _families(progress: Progress) -> list[Law]:
+    """The laws that need the records: postings are what the current versions call for, and refunds are inverse."""
+    wrong_postings: list[str] = []
+    wrong_refunds: list[str] = []
+    unreadable: list[str] = []
+    checked = refunded = done = 0
+    for works in _chunks(unreadable):
+        standing = journal.standing([id_ for work in works for id_ in work.versions])
+        for work in works:
+            checked += len(work.versions)
+            for entry in journal.differences(work, standing):
+                wrong_postings.append(f"transaction {entry.transaction_id}")
+            if _all_given_back(work.family):
+                refunded += 1
+                if not _nets_to_zero(work, standing):
+                    wrong_refunds.append(f"sale {work.key} of {work.channel.slug}")
+        done += len(works)
+        progress("families", done)
+    return [
+        Law("the postings of each transaction are what its current version calls for", checked, len(wrong_postings),
+            wrong_postings[:5]),
+        Law("refunds that give everything back net to zero", refunded, len(wrong_refunds), wrong_refunds[:5]),
+        Law("every current record has the canonical shape: no floats, no naive times", checked + len(unreadable),
+            len(unreadable), unreadable[:5]),
+    ]  # fmt: skip
+
+
+def _chunks(unreadable: list[str]) -> Iterator[list[FamilyWork]]:
+    """All families, some at a time, read with a server-side cursor."""
+    last: tuple[int, str] = (0, "")
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT channel_id, family FROM channels_transaction WHERE type IN ('sale', 'refund', 'charge')"
+                " AND (channel_id, family) > (%s, %s) ORDER BY 1, 2 LIMIT %s",
+                [*last, CHUNK],
+            )
+            keys = cursor.fetchall()
+            if not keys:
+                return
+            last = keys[-1]
+            cursor.execute(
+                "SELECT t.channel_id, t.family, t.id, v.id, v.record FROM unnest(%s::bigint[], %s::text[]) AS k(c, f)"
+                " JOIN channels_transaction t ON t.channel_id = k.c AND t.family = k.f"
+                " JOIN channels_transactionversion v ON v.id = t.version_id WHERE t.type IN ('sale', 'refund', 'charge')",
+                [[k[0] for k in keys], [k[1] for k in keys]],
+            )
+            rows = cursor.fetchall()
+        yield _works(rows, unreadable)
+
+
+def _works(rows: Iterable[tuple[Any, ...]], unreadable: list[str]) -> list[FamilyWork]:
+    members: dict[tuple[int, str], list[Member]] = defaultdict(list)
+    versions: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)
+    for channel_id, family, id_, version_id, record in rows:
+        try:
+            members[channel_id, family].append(Member(id_, canonical.decode(bytes(record))))
+            versions[channel_id, family][id_] = version_id
+        except Refused:
+            unreadable.append(f"transaction {id_}")
+    facts = arrivals.channel_facts(channel for channel, _ in members)
+    return [FamilyWork(facts[c], family, gather(ms), versions[c, family]) for (c, family), ms in members.items()]
+
+
+def _all_given_back(family: Family) -> bool:
+    if family.sale is None or not isinstance(family.sale.record, Sale) or not family.sale.record.totals.total:
+        return False
+    refunds = [m.record for m in family.refunds if isinstance(m.record, Refund) and m.record.status == "succeeded"]
+    return bool(refunds) and sum(r.totals.total for r in refunds) == family.sale.record.totals.total
+
+
+MONEY = ("Assets:", "Liabilities:Gift-cards", "Liabilities:Store-credit", "Liabilities:Refunds-in-transit")
+
+
+def _nets_to_zero(work: FamilyWork, standing: dict[int, dict[journal.Key, tuple[int, int]]]) -> bool:
+    """Every tax code, every other liability, revenue with its contra accounts, and the money as a whole."""
+    if work.channel.refund_tax == "none":
+        return True
+    sums: dict[tuple[str, str | None], int] = defaultdict(int)
+    for id_ in work.versions:
+        for (account, _, tax_code, _, _), (amount, _) in standing.get(id_, {}).items():
+            if tax_code:
+                sums[account, tax_code] += amount
+            elif account.startswith("Income:"):
+                sums["Income", None] += amount
+            elif account.startswith(MONEY):
+                sums["money", None] += amount
+            else:
+                sums[account, None] += amount
+    return not any(sums.values())

@@ -1,0 +1,12 @@
+"""The web process: gunicorn serves `application`."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salessync.settings")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402 (after the settings are named)
+
+from salessync import celery  # noqa: E402 (nudges go out through it)
+
+celery.only_publish()
+application = get_wsgi_application()

@@ -1,0 +1,45 @@
+"""Stores the taxes that a channel charged as ours, by code. The only writer of tax lines."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from channels.arrivals import Arrival
+from channels.refund import Refund
+from channels.sale import Sale
+from channels.transactions import Stored
+from salessync.core import bulk
+from tax.codes import tax_code
+
+_COLUMNS = [
+    ("transaction_id", "int8"), ("position", "int2"), ("company_id", "int8"), ("line_id", "text"), ("code", "text"),
+    ("jurisdiction", "text"), ("rate", "numeric"), ("amount", "int8"), ("collector", "text"),
+]  # fmt: skip
+
+
+def record(stored: Stored) -> None:
+    """Replace the tax lines of each changed sale and refund by those of its current version."""
+    taxed = [a for a in stored.accepted if isinstance(a.record, Sale | Refund)]
+    replaced = [a.transaction_id for a in taxed if a.transaction_id not in stored.created]
+    if replaced:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM tax_taxline WHERE transaction_id = ANY(%s)", [replaced])
+    if taxed:
+        bulk.copy_in("tax_taxline", _COLUMNS, _rows(taxed))
+
+
+def _rows(taxed: Sequence[Arrival]) -> Iterable[tuple[Any, ...]]:
+    for arrival in taxed:
+        found = arrival.record
+        assert isinstance(found, Sale | Refund)
+        position = 0
+        for line in found.lines:
+            name = line.id if hasattr(line, "id") else line.line or ""
+            for tax in line.taxes:
+                yield (
+                    arrival.transaction_id, position, arrival.channel.company_id, name, tax_code(tax), tax.jurisdiction,
+                    Decimal(tax.rate) if tax.rate else None, tax.amount, tax.collector,
+                )  # fmt: skip
+                position += 1
