@@ -30,7 +30,8 @@ def encode(record: AnyRecord) -> bytes:
 def decode(data: bytes) -> AnyRecord:
     """The record of canonical JSON; Refused with code, path and sentence where the shape does not hold."""
     try:
-        return _decoder.decode(data)
+        record: AnyRecord = _decoder.decode(data)
+        return record
     except msgspec.ValidationError as error:
         raise Refused(shape_problem(error)) from None
 
@@ -38,7 +39,8 @@ def decode(data: bytes) -> AnyRecord:
 def from_dict(data: dict[str, Any]) -> AnyRecord:
     """The record of parsed JSON, strictly typed; Refused where the shape does not hold."""
     try:
-        return msgspec.convert(data, AnyRecord)
+        record: AnyRecord = msgspec.convert(data, AnyRecord)
+        return record
     except msgspec.ValidationError as error:
         raise Refused(shape_problem(error)) from None
 
@@ -49,18 +51,28 @@ def digest(encoded: bytes) -> bytes:
 
 
 def shape_problem(error: msgspec.ValidationError) -> Problem:
-    """msgspec's message as one of ours, its place kept."""
+    """msgspec's message as one of ours, with the canonical path of its place."""
     match = _MESSAGE.match(str(error))
     text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
+    path = path.removeprefix("$.")
     missing = re.search(r"missing required field `([^`]+)`", text)
     if missing:
         field = missing[1]
-        return Problem(f"MISSING_{field.upper()}", f"{path}.{field}", f"the field {field} is missing")
+        return Problem(f"MISSING_{field.upper()}", _inside(path, field), f"the field {field} is missing")
     unknown = re.search(r"contains unknown field `([^`]+)`", text)
     if unknown:
-        return Problem("UNKNOWN_FIELD", f"{path}.{unknown[1]}", f"the record has no field called {unknown[1]}")
+        return Problem("UNKNOWN_FIELD", _inside(path, unknown[1]), f"the record has no field called {unknown[1]}")
     if "Invalid enum value" in text or "Invalid value" in text:
         return Problem("UNKNOWN_VALUE", path, f"{text}: not a value of this field")
-    if "type" in path.rsplit(".", 1)[-1]:
-        return Problem("UNKNOWN_TYPE", path, text)
+    last = path.rsplit(".", 1)[-1]
+    if last == "currency":
+        return Problem("UNKNOWN_CURRENCY", path, f"{text}: a currency is an ISO 4217 code in capitals")
+    if "`datetime`" in text or "RFC3339" in text:
+        return Problem("BAD_TIME", path, f"{text}: a time is RFC 3339 with its zone")
+    if text.startswith("Expected `int`"):
+        return Problem("BAD_AMOUNT", path, f"{text}: an amount is a whole number of minor units")
     return Problem("BAD_FIELD", path, text)
+
+
+def _inside(path: str, field: str) -> str:
+    return field if path == "$" else f"{path}.{field}"

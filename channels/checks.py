@@ -11,7 +11,7 @@ from channels.canonical import TYPES, AnyRecord
 from channels.charge import Charge
 from channels.dispute import Dispute
 from channels.payout import Payout
-from channels.record import Tax
+from channels.record import LIMIT, Settlement, Tax
 from channels.refund import Refund
 from channels.sale import Line, Sale, Tender
 from salessync.core import dates
@@ -49,7 +49,7 @@ def gate(data: Any) -> list[Problem]:
     if not isinstance(data, dict):
         return [Problem("NOT_A_RECORD", "$", "a canonical record is a JSON object")]
     kind = data.get("type")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         code = "MISSING_TYPE" if kind is None else "UNKNOWN_TYPE"
         return [Problem(code, "type", f"a record's type is one of {', '.join(TYPES)}")]
     return [
@@ -89,6 +89,7 @@ def check(record: AnyRecord) -> list[Problem]:
         _check_payout(record, problems)
     elif isinstance(record, Dispute):
         _unknown(problems, ("kind", record.kind), ("state", record.state))
+        _magnitudes(problems, ("amount", record.amount), ("fee", record.fee))
     return problems
 
 
@@ -99,6 +100,26 @@ def _unknown(problems: list[Problem], *fields: tuple[str, str | None]) -> None:
             problems.append(
                 Problem(f"UNKNOWN_{name.upper()}", path, f"the channel sent a {name.replace('_', ' ')} that is not known here")
             )
+
+
+def _magnitudes(problems: list[Problem], *fields: tuple[str, int | None]) -> None:
+    """Amounts whose direction comes from the type, which are therefore never negative, and within what JSON can carry."""
+    for path, value in fields:
+        if value is None or 0 <= value <= LIMIT:
+            continue
+        code = "NEGATIVE_AMOUNT" if value < 0 else "AMOUNT_TOO_LARGE"
+        what = "is negative, which has no meaning here" if value < 0 else "is beyond what an amount may be"
+        problems.append(Problem(code, path, f"{path} {what}"))
+
+
+def _known_currency(problems: list[Problem], path: str, currency: str) -> None:
+    if currency not in MINOR_DIGITS:
+        problems.append(Problem("UNKNOWN_CURRENCY", path, f"{currency!r} is not an ISO 4217 currency code"))
+
+
+def _settlement(problems: list[Problem], where: str, settlement: Settlement | None) -> None:
+    if settlement is not None:
+        _known_currency(problems, f"{where}settlement.currency", settlement.currency)
 
 
 def _differs(problems: list[Problem], currency: str, code: str, path: str, stated: int, proven: int, what: str) -> None:
@@ -154,6 +175,13 @@ def _check_sale(sale: Sale, problems: list[Problem]) -> None:
         if stated != proven:
             _differs(problems, currency, code, path, stated, proven, "the lines add up to")
     _differs(problems, currency, "TOTAL_MISMATCH", "totals.total", totals.total, _sale_total(sale), "its parts add up to")
+    _magnitudes(
+        problems, ("totals.discount", totals.discount), ("totals.shipping", totals.shipping), ("totals.tip", totals.tip),
+        ("totals.service_charge", totals.service_charge), ("totals.duties", totals.duties), ("totals.paid", totals.paid),
+        ("totals.gross", abs(totals.gross)), ("totals.total", abs(totals.total)),
+    )  # fmt: skip
+    if sale.presentment is not None:
+        _known_currency(problems, "presentment.currency", sale.presentment.currency)
     _check_tenders(sale, problems)
 
 
@@ -167,6 +195,8 @@ def _check_line(line: Line, index: int, currency: str, problems: list[Problem]) 
     where = f"lines[{index}]"
     if line.type == "unknown":
         _unknown(problems, (f"{where}.type", line.type))
+    if line.discount < 0 or abs(line.gross) > LIMIT:
+        _magnitudes(problems, (f"{where}.discount", line.discount), (f"{where}.gross", abs(line.gross)))
     if line.net != line.gross - line.discount:
         _differs(problems, currency, "LINE_NET_MISMATCH", f"{where}.net", line.net, line.gross - line.discount,
                  "gross less discount is")  # fmt: skip
@@ -217,7 +247,9 @@ def _check_tenders(sale: Sale, problems: list[Problem]) -> None:
         if tender.id in ids:
             problems.append(Problem("DUPLICATE_TENDER", f"{where}.id", f"two tenders have the id {tender.id!r}"))
         ids.add(tender.id)
-        _unknown(problems, (f"{where}.type", tender.type), (f"{where}.status", tender.status))
+        _unknown(
+            problems, (f"{where}.type", tender.type), (f"{where}.action", tender.action), (f"{where}.status", tender.status)
+        )
         _check_tender(tender, where, currency, problems)
         if tender.status in PAID:
             paid += tender.amount
@@ -231,6 +263,10 @@ def _check_tenders(sale: Sale, problems: list[Problem]) -> None:
 
 
 def _check_tender(tender: Tender, where: str, currency: str, problems: list[Problem]) -> None:
+    _magnitudes(
+        problems, (f"{where}.amount", tender.amount), (f"{where}.tip", tender.tip), (f"{where}.change", tender.change)
+    )
+    _settlement(problems, f"{where}.", tender.settlement)
     if tender.tip > tender.amount:
         problems.append(Problem("TIP_OVER_AMOUNT", f"{where}.tip", "the tip is more than the tender it is part of"))
     if tender.tendered is not None:
@@ -259,8 +295,10 @@ def _check_refund(refund: Refund, problems: list[Problem]) -> None:
     if refund.tenders:
         _differs(problems, currency, "PAID_MISMATCH", "totals.total", totals.total, sum(t.amount for t in refund.tenders),
                  "its tenders add up to")  # fmt: skip
-        for index, tender in enumerate(refund.tenders):
-            _unknown(problems, (f"tenders[{index}].type", tender.type))
+    _magnitudes(problems, ("totals.total", totals.total))
+    for index, tender in enumerate(refund.tenders):
+        _unknown(problems, (f"tenders[{index}].type", tender.type))
+        _magnitudes(problems, (f"tenders[{index}].amount", tender.amount))
 
 
 def _sum(taxes: Iterable[Tax]) -> int:
@@ -269,6 +307,8 @@ def _sum(taxes: Iterable[Tax]) -> int:
 
 def _check_charge(charge: Charge, problems: list[Problem]) -> None:
     _unknown(problems, ("status", charge.status), ("tender_type", charge.tender_type))
+    _magnitudes(problems, ("amount", charge.amount), ("captured", charge.captured), ("tip", charge.tip))
+    _settlement(problems, "", charge.settlement)
     if charge.status in ("pending", "authorized", "failed", "voided") and charge.captured:
         problems.append(
             Problem("CAPTURED_MISMATCH", "captured", f"a charge that is {charge.status} has captured nothing")
@@ -276,11 +316,16 @@ def _check_charge(charge: Charge, problems: list[Problem]) -> None:
 
 
 def _check_payout(payout: Payout, problems: list[Problem]) -> None:
-    _unknown(problems, ("status", payout.status))
+    _unknown(problems, ("status", payout.status), ("method", payout.method))
     if payout.lines is None:
         return
     total = payout.residual or 0
+    ids: set[str] = set()
     for index, line in enumerate(payout.lines):
+        if line.id in ids:
+            problems.append(Problem("DUPLICATE_LINE", f"lines[{index}].id", f"two lines have the id {line.id!r}"))
+        ids.add(line.id)
+        _unknown(problems, (f"lines[{index}].category", line.category))
         _differs(problems, payout.currency, "PAYOUT_LINE_MISMATCH", f"lines[{index}].net", line.net, line.gross - line.fee,
                  "gross less fee is")  # fmt: skip
         total += line.net

@@ -27,7 +27,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        _refuse("DUPLICATE_KEY", f"the key {twice[:60]!r} appears twice in one object: which one counts is unknown")
+        _refuse("DUPLICATE_KEY", f"the key {mask_cards(twice[:60])!r} appears twice in one object: which one counts is unknown")
     return found
 
 
@@ -64,13 +64,13 @@ def parse(body: bytes) -> Any:
         _refuse("NUMBER_TOO_LONG", "a number in the body has too many digits")
     if "\x00" in text or ("\\u0000" in text and _NUL.search(text)):
         _refuse("NUL_CHARACTER", "the body holds a NUL character, which no text can have")
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(MAX_DEPTH, parsed):
+        _refuse("TOO_DEEP", "the body is nested too deeply to be a sale")
     if "\\ud" in text or "\\uD" in text:
         try:
             _encoder.encode(parsed)
         except UnicodeEncodeError:
             _refuse("BAD_UNICODE", "the body holds half of a surrogate pair")
-    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(MAX_DEPTH, parsed):
-        _refuse("TOO_DEEP", "the body is nested too deeply to be a sale")
     return parsed
 
 

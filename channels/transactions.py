@@ -26,6 +26,7 @@ class Stored(NamedTuple):
     """What the batch changed: the last accepted arrival of each transaction, and how each event's records fared."""
 
     accepted: list[Arrival]
+    repeated: list[Arrival]  # what stands already: adds nothing, unless a setting has changed since
     created: set[int]  # transaction ids that did not exist before
     stale: set[int]  # events all of whose records were older than what stands
 
@@ -45,6 +46,7 @@ def store(arrivals: Sequence[Arrival]) -> Stored:
     standing = _standing(arrivals)
     newest: dict[Key, Arrival] = {}
     versions: list[Arrival] = []
+    repeated: list[Arrival] = []
     created: set[int] = set()
     fates: dict[int, list[bool]] = {}
     ids = iter(bulk.next_ids(Transaction, len({_key(a) for a in arrivals} - standing.keys())))
@@ -58,6 +60,8 @@ def store(arrivals: Sequence[Arrival]) -> Stored:
             created.add(arrival.transaction_id)
         else:
             arrival.transaction_id = current[0]
+            if arrival.order == current[1]:
+                repeated.append(arrival)
             if arrival.order <= current[1]:
                 continue
         standing[key] = (arrival.transaction_id, arrival.order)
@@ -65,7 +69,7 @@ def store(arrivals: Sequence[Arrival]) -> Stored:
         versions.append(arrival)
     accepted = list(newest.values())
     _write(accepted, versions, created)
-    return Stored(accepted, created, {event for event, stale in fates.items() if all(stale)})
+    return Stored(accepted, repeated, created, {event for event, stale in fates.items() if all(stale)})
 
 
 def _key(arrival: Arrival) -> Key:
@@ -196,6 +200,9 @@ def families(stored: Stored) -> list[FamilyWork]:
                 Member(arrival.transaction_id, arrival.record)
             )
             versions[arrival.transaction_id] = arrival.version_id
+    for arrival in stored.repeated:
+        channels[arrival.channel.id] = arrival.channel
+        groups.setdefault((arrival.channel.id, arrival.family), [])
     if groups:
         for channel_id, key, transaction_id, version_id, record in _others(list(groups), list(versions)):
             groups[channel_id, key].append(Member(transaction_id, canonical.decode(bytes(record))))

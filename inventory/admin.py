@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminAutocompleteWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from inventory import listings
 from inventory.models import Level, Listing, Movement, Oversell, Product, UnmappedItem
@@ -237,10 +237,6 @@ class MappingForm(forms.ModelForm):
         self.fields["product"].queryset = Product.objects.filter(company=self.instance.channel.company_id)
 
 
-class ProductWidget(UnfoldAdminAutocompleteWidget, AutocompleteSelect):
-    """Django's autocomplete in this admin's clothes."""
-
-
 @admin.register(UnmappedItem)
 class UnmappedItemAdmin(ListAdmin):
     """Items that are sold and have no product: mapping one moves the stock of the sales that came before."""
@@ -266,7 +262,7 @@ class UnmappedItemAdmin(ListAdmin):
     def get_form(self, request: HttpRequest, obj: UnmappedItem | None = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
         if "product" in form.base_fields:
-            form.base_fields["product"].widget = ProductWidget(Listing._meta.get_field("product"), self.admin_site)
+            form.base_fields["product"].widget = AutocompleteSelect(Listing._meta.get_field("product"), self.admin_site)
         return form
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> Any:

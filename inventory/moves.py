@@ -173,18 +173,29 @@ def _write(deltas: Sequence[Delta]) -> int:
 def change_levels(sums: dict[tuple[int, str], list[Any]]) -> list[tuple[int, int, str, Decimal, Decimal]]:
     """Add [company, on hand, reserved] to each (product, location), in one order → (level, product, location, on hand, change)."""
     rows = sorted((product, place, *values) for (product, place), values in sums.items())
+    products, places, companies, hands, helds = (list(column) for column in zip(*rows, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO inventory_level AS l (product_id, location, company_id, on_hand, reserved)
-            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::numeric[])
-            ON CONFLICT (product_id, location)
-            DO UPDATE SET on_hand = l.on_hand + excluded.on_hand, reserved = l.reserved + excluded.reserved
-            RETURNING l.id, l.product_id, l.location, l.on_hand
-            """,
-            [list(column) for column in zip(*rows, strict=True)],
+            "INSERT INTO inventory_level (product_id, location, company_id, on_hand, reserved)"
+            " SELECT product_id, location, company_id, 0, 0"
+            " FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS n(product_id, location, company_id)"
+            " WHERE NOT EXISTS (SELECT FROM inventory_level l WHERE l.product_id = n.product_id AND l.location = n.location)"
+            " ON CONFLICT DO NOTHING",
+            [products, places, companies],
         )
-        return [(*row, sums[row[1], row[2]][1]) for row in cursor.fetchall()]
+        cursor.execute(  # in one order for everybody: that is why two carts in opposite order do not deadlock
+            "SELECT count(*) FROM (SELECT l.id FROM inventory_level l JOIN unnest(%s::bigint[], %s::text[])"
+            " AS n(product_id, location) USING (product_id, location) ORDER BY l.product_id, l.location FOR UPDATE OF l) x",
+            [products, places],
+        )
+        cursor.execute(
+            "UPDATE inventory_level l SET on_hand = l.on_hand + n.hand, reserved = l.reserved + n.held"
+            " FROM unnest(%s::bigint[], %s::text[], %s::numeric[], %s::numeric[]) AS n(product_id, location, hand, held)"
+            " WHERE l.product_id = n.product_id AND l.location = n.location"
+            " RETURNING l.id, l.product_id, l.location, l.on_hand, n.hand",
+            [products, places, hands, helds],
+        )
+        return [tuple(row) for row in cursor.fetchall()]
 
 
 def _flag_oversold(short: list[tuple[int, int, str, Decimal, Decimal]], takers: dict[tuple[int, str], int]) -> None:

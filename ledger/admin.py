@@ -19,6 +19,7 @@ from salessync.core.screens import (
     link,
     moment,
     money,
+    quantity,
     remembered,
 )
 
@@ -40,7 +41,7 @@ class SequenceFilter(TextFilter):
 class JournalEntryAdmin(PageAdmin):
     """Newest first; entries are never changed."""
 
-    list_display = ("number", "date", "about", "amount", "legs", "delivery_state", "written")
+    list_display = ("number", "day", "about", "amount", "legs", "delivery_state", "written")
     list_filter = (SequenceFilter, ("date", RangeDateFilter))
     list_select_related = ("transaction__channel", "company")
     ordering = ("-id",)
@@ -57,6 +58,7 @@ class JournalEntryAdmin(PageAdmin):
     def page(self, request: HttpRequest, obj: JournalEntry) -> dict[str, Any]:
         base = obj.company.base_currency
         postings = list(Posting.objects.filter(entry=obj.pk).select_related("account", "channel").order_by("leg"))
+        postings.sort(key=lambda p: p.amount < 0)  # debits first, as bookkeepers write them
         delivery = Delivery.objects.filter(entry=obj.pk).first()
         return {
             "entry": obj,
@@ -72,6 +74,10 @@ class JournalEntryAdmin(PageAdmin):
     @admin.display(description="no.")
     def number(self, entry: JournalEntry) -> int:
         return entry.seq
+
+    @admin.display(description="date")
+    def day(self, entry: JournalEntry) -> str:
+        return entry.date.isoformat()
 
     @admin.display(description="transaction")
     def about(self, entry: JournalEntry) -> str:
@@ -174,7 +180,15 @@ class DeliveryAdmin(ReadOnlyAdmin):
 class RateAdmin(AuditedAdmin, ListAdmin):
     """In force from its date until the pair's next; an event that lacked one can be replayed after."""
 
-    list_display = ("date", "from_currency", "to_currency", "rate")
+    list_display = ("day", "from_currency", "to_currency", "factor")
     list_filter = (("date", RangeDateFilter),)
     search_fields = ("=from_currency", "=to_currency")
     ordering = ("-date", "from_currency", "to_currency")
+
+    @admin.display(description="from")
+    def day(self, rate: Rate) -> str:
+        return rate.date.isoformat()
+
+    @admin.display(description="rate")
+    def factor(self, rate: Rate) -> str:
+        return quantity(rate.rate)

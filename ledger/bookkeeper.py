@@ -140,13 +140,12 @@ def fetch(*, entry: str | None = None, after: int | None = None, timeout: float 
         headers = signature_headers(message_id=new_key(), body=b"", at=int(time.time()))
         answer = http.get_json(url=url(), params=params, headers=headers, timeout=timeout)
         page = _read_page(answer)
+        if entry is None and any(held.seq <= (after or 0) for held in page):
+            raise _unreadable(answer, "the page does not go forward")
         yield from page
         if entry is not None or not page:
             return
-        last = max(held.seq for held in page)
-        if last <= (after or 0):
-            raise _unreadable(answer, "the page does not go forward")
-        after = last
+        after = max(held.seq for held in page)
 
 
 def _read_page(answer: http.Answer) -> list[Held]:

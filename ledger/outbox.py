@@ -81,11 +81,17 @@ class _Batch(NamedTuple):
     lease: datetime  # who still has it may put the batch off
 
 
-def push_all_due(*, limit: int = BATCH) -> PushResult:
-    """Push batch after batch until nothing is due or Bookkeeper cannot be reached; returns the sum."""
+def push_all_due(*, limit: int = BATCH, seconds: float | None = None) -> PushResult:
+    """Push batch after batch until nothing is due or Bookkeeper cannot be reached; returns the sum.
+
+    After `seconds` no new batch is begun, so that a task ends before its time limit.
+    """
+    give_up = None if seconds is None else time.monotonic() + seconds
     total = PushResult()
     for result in batches(limit=limit):
         total = total.plus(result)
+        if give_up is not None and time.monotonic() >= give_up:
+            break
     return total
 
 
@@ -117,6 +123,20 @@ def push_due(*, limit: int = BATCH) -> PushResult:
     except UnableToReach as error:
         return _after_failure(batch, entries, error)
     return _store(batch, entries, verdicts)
+
+
+def requeue_refused(*, actor: str) -> int:
+    """Make every refused delivery due again, in new batches; returns how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_delivery SET state = 'due', attempts = 0, batch_key = NULL, next_attempt_at = statement_timestamp()"
+            " WHERE state = 'refused' RETURNING company_id, entry_id, error"
+        )
+        rows = cursor.fetchall()
+        audit.record(
+            (company_id, actor, "requeued", "delivery", entry_id, {"error": error}) for company_id, entry_id, error in rows
+        )
+    return len(rows)
 
 
 def backlog() -> Backlog:
@@ -242,22 +262,9 @@ def _store(
         receipts[number] = verdict.acknowledgement
         if verdict.status == "duplicate":
             duplicates.add(number)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ledger_delivery d SET state = 'acknowledged', acknowledgement = r.receipt,"
-            " acknowledged_at = statement_timestamp(), error = NULL"
-            " FROM unnest(%s::bigint[], %s::text[]) r(id, receipt) WHERE d.entry_id = r.id AND d.state = 'due'"
-            " RETURNING d.entry_id",
-            [list(receipts), list(receipts.values())],
-        )
-        stored = {row[0] for row in cursor.fetchall()}
-        cursor.execute(
-            "UPDATE ledger_delivery d SET state = 'refused', error = r.error, batch_key = NULL"
-            " FROM unnest(%s::bigint[], %s::text[]) r(id, error) WHERE d.entry_id = r.id AND d.state = 'due'"
-            " RETURNING d.entry_id",
-            [list(refusals), list(refusals.values())],
-        )
-        refused = {row[0] for row in cursor.fetchall()}
+    with transaction.atomic():
+        stored = _set(_ACKNOWLEDGED, receipts)
+        refused = _set(_REFUSED, refusals)
         _audit(batch, entries, stored, duplicates, {number: refusals[number] for number in refused}, read_back)
     if refused:
         logger.warning("outbox: Bookkeeper refused %d of %d entries", len(refused), len(entries))
@@ -267,6 +274,23 @@ def _store(
         duplicate=len(stored & duplicates),
         refused=len(refused),
     )
+
+
+_ACKNOWLEDGED = "state = 'acknowledged', acknowledgement = r.text, acknowledged_at = statement_timestamp(), error = NULL"
+_REFUSED = "state = 'refused', error = r.text, batch_key = NULL"
+
+
+def _set(assignments: str, texts: dict[int, str]) -> set[int]:
+    """Finish the deliveries that are still due; returns which were."""
+    if not texts:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE ledger_delivery d SET {assignments} FROM unnest(%s::bigint[], %s::text[]) r(id, text)"  # noqa: S608 -- the two above
+            " WHERE d.entry_id = r.id AND d.state = 'due' RETURNING d.entry_id",
+            [list(texts), list(texts.values())],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _audit(
@@ -340,7 +364,7 @@ def _put_off(batch: _Batch, ids: Sequence[int], key: str, seconds: float, error:
 def _delay(attempts: int, retry_after: float | None) -> float:
     """Seconds until the next attempt: doubling, with jitter, never before Retry-After."""
     delay = min(FIRST_DELAY * 2.0 ** min(attempts - 1, 20), LAST_DELAY)
-    return min(max(delay * random.uniform(0.75, 1.25), FIRST_DELAY, retry_after or 0.0), LAST_DELAY)  # noqa: S311
+    return min(max(delay * random.uniform(0.75, 1.25), FIRST_DELAY, retry_after or 0.0), LAST_DELAY)  # noqa: S311 -- jitter
 
 
 def _ask(batch: _Batch, entries: _Messages) -> PushResult | None:

@@ -56,7 +56,7 @@ class PaymentStatusFilter(WordFilter):
 class TransactionAdmin(PageAdmin):
     """Sales, refunds, charges, payouts and disputes; each leads to the page of the whole sale."""
 
-    list_display = ("label", "kind", "channel", "state", "payment", "amount", "business_date", "version")
+    list_display = ("label", "kind", "channel", "state", "payment", "amount", "day", "version")
     list_filter = (
         TypeFilter,
         ("channel", RelatedDropdownFilter),
@@ -93,6 +93,10 @@ class TransactionAdmin(PageAdmin):
     @display(description="payment", label=COLOURS)
     def payment(self, t: Transaction) -> tuple[str, str] | None:
         return (t.payment_status, t.payment_status.replace("_", " ")) if t.payment_status else None
+
+    @admin.display(description="business date")
+    def day(self, t: Transaction) -> str:
+        return t.business_date.isoformat()
 
     @admin.display(description="total")
     def amount(self, t: Transaction) -> str:

@@ -28,6 +28,7 @@ PALETTE = ("#7c3aed", "#0ea5e9", "#10b981", "#f59e0b", "#ef4444", "#6366f1", "#1
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What templates/admin/index.html shows."""
+    context["title"] = "Home"
     if not request.user.has_perm("channels.view_transaction"):
         return context
     now = datetime.now(UTC)
@@ -254,16 +255,17 @@ def _liveliness(channel: Channel, last: datetime | None, now: datetime) -> tuple
 def _inbox(now: datetime) -> dict[str, Any]:
     """Events by state, posted and ignored left out; each part is counted by its own partial index."""
     counts: dict[str, int] = {}
-    oldest = None
-    for state, count, first in _rows(
-        "SELECT state, count(*), min(received_at) FROM channels_event WHERE state = 'new' AND attempts = 0 GROUP BY 1"
-        " UNION ALL SELECT state, count(*), min(received_at) FROM channels_event"
-        "  WHERE state IN ('new', 'claimed') AND attempts > 0 GROUP BY 1"
-        " UNION ALL SELECT state, count(*), NULL FROM channels_event"
-        "  WHERE state IN ('waiting', 'quarantined', 'dead') GROUP BY 1"
+    for state, count in _rows(
+        "SELECT state, count(*) FROM channels_event WHERE state = 'new' AND attempts = 0 GROUP BY 1"
+        " UNION ALL SELECT state, count(*) FROM channels_event WHERE state IN ('new', 'claimed') AND attempts > 0 GROUP BY 1"
+        " UNION ALL SELECT state, count(*) FROM channels_event WHERE state IN ('waiting', 'quarantined', 'dead') GROUP BY 1"
     ):
         counts[state] = counts.get(state, 0) + count
-        oldest = min(filter(None, (oldest, first)), default=None)
+    [(fresh, again)] = _rows(
+        "SELECT (SELECT received_at FROM channels_event WHERE state = 'new' AND attempts = 0 ORDER BY id LIMIT 1),"
+        " (SELECT min(received_at) FROM channels_event WHERE state IN ('new', 'claimed') AND attempts > 0)"
+    )
+    oldest = min((at for at in (fresh, again) if at), default=None)
     names = (("new", "Due"), ("claimed", "In work"), ("waiting", "Waiting"), ("quarantined", "Quarantined"), ("dead", "Dead"))
     return {
         "depth": counts.get("new", 0) + counts.get("claimed", 0),

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from celery import current_app
 from django.db import DatabaseError, connection
@@ -32,6 +33,19 @@ def ready(request: HttpRequest) -> HttpResponse:
     if not fit:
         return JsonResponse({"status": "unavailable"}, status=503)
     return JsonResponse({"status": "ok" if _broker_answers() else "degraded"})
+
+
+def answer_probes(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware, the first of all: a probe comes over plain HTTP and knows the machine's address, not our host name."""
+    views = {"/health/live": live, "/health/ready": ready}
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        view = views.get(request.path_info.rstrip("/"))
+        return view(request) if view else get_response(request)
+
+    return middleware
 
 
 def _database_is_ready() -> bool:

@@ -53,7 +53,9 @@ def _by_state(name: str, text: str, model: type[Event | Delivery], states: list[
 def _oldest_age() -> Metric:
     oldest = Event.objects.filter(state__in=INBOX_DUE).aggregate(at=Min("received_at"))["at"]
     age = (timezone.now() - oldest).total_seconds() if oldest else 0.0
-    return GaugeMetricFamily("salessync_inbox_oldest_seconds", "Age of the oldest event that is due", value=max(age, 0.0))
+    return GaugeMetricFamily(
+        "salessync_inbox_oldest_seconds", "Age of the oldest event that is due", value=max(age, 0.0)
+    )
 
 
 registry = CollectorRegistry()

@@ -72,7 +72,9 @@ if not all(is_encryption_key(key) for key in FIELD_ENCRYPTION_KEYS):
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", ".localhost"])
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", [])
 MAX_WEBHOOK_BYTES = number("MAX_WEBHOOK_BYTES", 10 * 1024 * 1024)
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(MAX_WEBHOOK_BYTES, 2_621_440)  # the webhook view answers 413 before Django would say 400
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(
+    MAX_WEBHOOK_BYTES, 2_621_440
+)  # the webhook view answers 413 before Django would say 400
 
 ROOT_URLCONF = "salessync.urls"
 WSGI_APPLICATION = "salessync.wsgi.application"
@@ -95,6 +97,7 @@ INSTALLED_APPS = [
     "ledger",
 ]
 MIDDLEWARE = [
+    "salessync.health.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -188,17 +191,24 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = 8 * 60 * 60  # a working day
 UNFOLD = {
     "SITE_TITLE": "Sales Sync",
     "SITE_HEADER": "Sales Sync",
+    "SITE_SYMBOL": "sync_alt",
+    "SHOW_HISTORY": False,  # the audit trail has it
+    "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "salessync.dashboard.context",
+    "SIDEBAR": {"show_search": False, "navigation": "salessync.navigation.sidebar"},
 }
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],  # a view has to say that it is open
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated"
+    ],  # a view has to say that it is open
 }
 
 # --- time, language, logs
@@ -217,11 +227,14 @@ LOGGING = logs.configuration(LOG_LEVEL, LOG_FORMAT)
 if not DEBUG:
     SECURE_SSL_REDIRECT = True
     # A redirect helps a browser; a program's POST has already been sent in clear, and would be lost.
-    SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^api/", r"^health/", r"^metrics$"]
+    SECURE_REDIRECT_EXEMPT = [r"^webhooks/", r"^api/", r"^metrics$"]
     if env.bool("TRUST_FORWARDED_PROTO", default=False):  # only behind a proxy that sets or strips the header
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other sites under the same domain are not ours to decide for
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",
+    "security.W021",
+]  # other sites under the same domain are not ours to decide for

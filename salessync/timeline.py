@@ -67,6 +67,7 @@ class EntryStory(NamedTuple):
     legs: list[Leg]
     debit: str
     credit: str
+    base: str  # the base currency, where the entry is in another
     delivery: Delivery | None
 
 
@@ -178,23 +179,24 @@ def _tax(tax: TaxLine, currency: str) -> dict[str, Any]:
 def _entry(
     entry: JournalEntry, transaction: Transaction, postings: Sequence[Posting], delivery: Delivery | None, base: str
 ) -> EntryStory:
-    own = [p for p in postings if p.entry_id == entry.pk]
+    own = sorted((p for p in postings if p.entry_id == entry.pk), key=lambda p: (p.amount < 0, p.leg))
     debits: dict[str, int] = {}
     for posting in own:
         debits[posting.currency] = debits.get(posting.currency, 0) + max(posting.amount, 0)
     both = " + ".join(money(amount, currency) for currency, amount in debits.items())
-    return EntryStory(entry, transaction, [leg(p, base) for p in own], both, both, delivery)
+    foreign = base if any(p.currency != base for p in own) else ""
+    return EntryStory(entry, transaction, [_leg(p, base) for p in own], both, both, foreign, delivery)
 
 
-def leg(posting: Posting, base: str) -> Leg:
-    """Debit left, credit right; the base amount where that is another currency."""
+def _leg(posting: Posting, base: str) -> Leg:
+    """Debit left, credit right."""
     amount = money(abs(posting.amount), posting.currency, with_currency=False)
     detail = " · ".join(x for x in (posting.tax_code, posting.category, posting.location, posting.path) if x)
     return Leg(
         posting.account.code,
         amount if posting.amount >= 0 else "",
         amount if posting.amount < 0 else "",
-        money(posting.base_amount, base) if posting.currency != base else "",
+        money(posting.base_amount, base, with_currency=False),
         detail,
     )
 

@@ -4,9 +4,9 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salessync.settings")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402 (after the settings are named)
+from django.core.wsgi import get_wsgi_application
 
-from salessync import celery  # noqa: E402 (nudges go out through it)
+from salessync import celery  # nudges go out through it
 
 celery.only_publish()
 application = get_wsgi_application()

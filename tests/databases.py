@@ -74,5 +74,7 @@ def committed_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest
 
 
 def administer(statement: str) -> None:
-    with psycopg.connect(addresses.database_url(settings.DATA_DIR, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(
+        addresses.database_url(settings.DATA_DIR, "postgres"), autocommit=True
+    ) as connection:
         connection.execute(statement)

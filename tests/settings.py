@@ -13,10 +13,14 @@ os.environ |= {
     "DATA_DIR": os.environ.get("SALESSYNC_TEST_DATA_DIR") or tempfile.mkdtemp(prefix="salessync-tests-"),
     "BOOKKEEPER_SECRET": "whsec_dGVzdHMtb25seQ==",
     # Empty counts as unset, and being there it hides what a developer's .env says.
-    **dict.fromkeys(["DATABASE_URL", "REDIS_URL", "BOOKKEEPER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"], ""),
-    **dict.fromkeys(["OUTBOUND_ALLOWED_CIDRS", "LOG_LEVEL", "LOG_FORMAT", "TIME_ZONE", "MAX_WEBHOOK_BYTES"], ""),
+    **dict.fromkeys(
+        ["DATABASE_URL", "REDIS_URL", "BOOKKEEPER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"], ""
+    ),
+    **dict.fromkeys(
+        ["OUTBOUND_ALLOWED_CIDRS", "LOG_LEVEL", "LOG_FORMAT", "TIME_ZONE", "MAX_WEBHOOK_BYTES"], ""
+    ),
 }
 
-from salessync.settings import *  # noqa: E402, F403
+from salessync.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logins by the dozen

@@ -123,9 +123,10 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
     def depth(self, channel: Channel) -> int:
         return channel.depths.get("new", 0) + channel.depths.get("claimed", 0)
 
-    @display(description="quarantine", label="danger")
-    def attention(self, channel: Channel) -> str:
-        return str(channel.depths.get("quarantined", 0) + channel.depths.get("dead", 0) or "")
+    @display(description="quarantine", label={"some": "danger"})
+    def attention(self, channel: Channel) -> tuple[str, str] | None:
+        count = channel.depths.get("quarantined", 0) + channel.depths.get("dead", 0)
+        return ("some", str(count)) if count else None
 
     @admin.display(description="Live secrets")
     def secrets_now(self, channel: Channel) -> str:

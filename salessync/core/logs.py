@@ -18,7 +18,9 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "process": record.process,
         }
-        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD and key not in line}
+        line |= {
+            key: value for key, value in vars(record).items() if key not in _STANDARD and key not in line
+        }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -34,7 +36,10 @@ def configuration(level: str, style: str) -> dict[str, object]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            "django": {"handlers": [], "propagate": True},  # Django's own default would print it a second time
+            "django": {
+                "handlers": [],
+                "propagate": True,
+            },  # Django's own default would print it a second time
             "django.server": {"handlers": [], "propagate": True},
             "celery": {"level": "WARNING" if level == "INFO" else level},  # it has a line for every tick
         },

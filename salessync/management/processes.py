@@ -29,8 +29,25 @@ def processes(env: Mapping[str, str], *, data_dir: str, flower: bool = False) ->
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--quiet", "-A", "salessync.celery"]
     alone = ["--without-gossip", "--without-mingle"]  # workers need to know nothing of each other
-    web = ["gunicorn", "salessync.wsgi", "--bind", bind_address(env), "--worker-class", "gthread", "--threads", "4"]
-    web += ["--workers", env.get("WEB_CONCURRENCY") or "2", "--graceful-timeout", "15", "--preload", "--log-level", "warning"]
+    web = [
+        "gunicorn",
+        "salessync.wsgi",
+        "--bind",
+        bind_address(env),
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "4",
+    ]
+    web += [
+        "--workers",
+        env.get("WEB_CONCURRENCY") or "2",
+        "--graceful-timeout",
+        "15",
+        "--preload",
+        "--log-level",
+        "warning",
+    ]
     found = [
         Process("web", python + web),
         # One pool child a queue: batches make it fast, and two cores also carry PostgreSQL and the web.
@@ -51,7 +68,9 @@ def bind_address(env: Mapping[str, str]) -> str:
 class Supervisor:
     """Runs processes side by side with their names before their lines, until one ends or somebody says stop."""
 
-    def __init__(self, processes: Iterable[Process], env: Mapping[str, str], write: Callable[[str], object]) -> None:
+    def __init__(
+        self, processes: Iterable[Process], env: Mapping[str, str], write: Callable[[str], object]
+    ) -> None:
         self.processes, self.env, self.write = list(processes), dict(env), write
         self.running: dict[str, subprocess.Popen[str]] = {}
         self.asked_to_stop = threading.Event()

@@ -23,7 +23,7 @@ class Product(NamedTuple):
 
 
 PRODUCTS = [
-    Product(TILL_SHORT, "Ethiopia Sidamo 250 g", "coffee", 1490, 1390, 7, 610, 6, "101"),
+    Product(TILL_SHORT, "Ethiopia Sidamo 250 g", "coffee", 1490, 1390, 7, 610, 2, "101"),
     Product("ETHIOPIA-1000", "Ethiopia Sidamo 1 kg", "coffee", 4990, 4690, 7, 2310, 900, "102"),
     Product("BRAZIL-250", "Brazil Santos 250 g", "coffee", 1190, 1090, 7, 480, 2000, "103"),
     Product("BRAZIL-1000", "Brazil Santos 1 kg", "coffee", 3790, 3490, 7, 1740, 900, "104"),

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,14 +23,38 @@ from salessync.core.servers import UnableToStart
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder on which the servers have run once: initdb takes longer than everything else."""
+    with folder() as made:
+        embedded.start(made)
+        embedded.leave(made)
+        yield made
+
+
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
+def data_dir(made: Path) -> Iterator[Path]:
+    with folder() as data_dir:
+        subprocess.run(["cp", "-a", f"{made}/.", str(data_dir)], check=True)
+        yield data_dir
+
+
+@pytest.fixture
+def fresh() -> Iterator[Path]:
+    with folder() as data_dir:
+        yield data_dir
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
     """Not pytest's tmp_path: its parents are closed to the user that root lends to PostgreSQL."""
     folder = Path(tempfile.mkdtemp(prefix="embedded-test-"))
-    yield folder
-    embedded.stop(folder)
-    embedded.leave(folder)
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        embedded.stop(folder)
+        embedded.leave(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def execute(data_dir: Path, statement: str) -> list[tuple[object, ...]]:
@@ -56,7 +81,9 @@ OWNER = "import sys, time; from pathlib import Path; from salessync.core import 
 def owner(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that starts the servers and then waits to be ended."""
     program = f"{OWNER}; print('ready', flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", program, str(data_dir)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(data_dir)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -85,7 +112,10 @@ def test_what_runs_is_not_started_again(data_dir: Path) -> None:
 
 def test_commits_wait_for_the_disk(data_dir: Path) -> None:
     embedded.start(data_dir)
-    shown = {name: execute(data_dir, f"SHOW {name}")[0][0] for name in ("fsync", "synchronous_commit", "listen_addresses")}
+    shown = {
+        name: execute(data_dir, f"SHOW {name}")[0][0]
+        for name in ("fsync", "synchronous_commit", "listen_addresses")
+    }
     assert shown == {"fsync": "on", "synchronous_commit": "on", "listen_addresses": ""}
 
 
@@ -119,7 +149,16 @@ def test_postmaster_killed_and_started_again(data_dir: Path) -> None:
 def test_a_stale_pid_that_is_now_a_stranger_does_not_mislead(data_dir: Path) -> None:
     embedded.start(data_dir)
     embedded.leave(data_dir)
-    lines = [str(os.getpid()), str(data_dir / "postgres"), "1700000000", "5432", str(data_dir / "run"), "", "0 0", "ready"]
+    lines = [
+        str(os.getpid()),
+        str(data_dir / "postgres"),
+        "1700000000",
+        "5432",
+        str(data_dir / "run"),
+        "",
+        "0 0",
+        "ready",
+    ]
     (data_dir / "postgres" / "postmaster.pid").write_text("\n".join(lines) + "\n")
     assert embedded.start(data_dir).started
 
@@ -169,55 +208,78 @@ def test_a_strangers_socket_folder_is_refused(tmp_path: Path, monkeypatch: pytes
         shutil.rmtree(sockets)
 
 
-def test_as_an_ordinary_user(data_dir: Path) -> None:
+def as_user(user: pwd.struct_passwd, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as somebody else; with the system's Python where ours lies in root's own folder."""
+    ours = [sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}"}
+    for python in ours:
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            return subprocess.run(
+                [python, "-c", program, *arguments],
+                cwd="/",
+                env=environment,
+                user=user.pw_uid,
+                group=user.pw_gid,
+                extra_groups=[],
+                capture_output=True,
+                text=True,
+                timeout=30,
+            )
+    pytest.skip(f"no Python {sys.version_info.major}.{sys.version_info.minor} that {user.pw_name} may run")
+
+
+def test_as_an_ordinary_user(fresh: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("we are an ordinary user: every other test shows it")
     nobody = pwd.getpwnam("nobody")
-    os.chown(data_dir, nobody.pw_uid, nobody.pw_gid)
-    program = f"{OWNER}; print(embedded.status(Path(sys.argv[1]))); embedded.leave(Path(sys.argv[1]))"
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(data_dir)],
-        cwd=ROOT,
-        user=nobody.pw_uid,
-        group=nobody.pw_gid,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    if done.returncode and not (data_dir / "start.lock").exists():
+    if as_user(nobody, "import salessync.core.embedded").returncode:
         pytest.skip(f"the checkout is closed to {nobody.pw_name}")
+    os.chown(fresh, nobody.pw_uid, nobody.pw_gid)
+
+    done = as_user(nobody, f"{OWNER}; print(embedded.status(Path(sys.argv[1])))", str(fresh))
     assert done.returncode == 0, done.stderr
     assert "None" not in done.stdout
-    assert (data_dir / "postgres").stat().st_uid == nobody.pw_uid
-    assert embedded.status(data_dir) == {"postgres": None, "valkey": None}
+    assert (fresh / "postgres").stat().st_uid == nobody.pw_uid
+    embedded.stop(fresh)
 
-    embedded.start(data_dir)  # and root afterwards goes on as that user
-    pid = embedded.status(data_dir)["postgres"]
+    embedded.start(fresh)  # and root goes on as that user
+    pid = embedded.status(fresh)["postgres"]
     assert psutil.Process(pid).uids().effective == nobody.pw_uid
+    embedded.leave(fresh)
+
+    done = as_user(
+        nobody, f"{OWNER}; embedded.leave(Path(sys.argv[1]))", str(fresh)
+    )  # and the user after root
+    assert done.returncode == 0, done.stderr
+    assert embedded.status(fresh) == {"postgres": None, "valkey": None}
 
 
 def test_addresses_in_the_environment_start_nothing(tmp_path: Path, servers: embedded.Addresses) -> None:
     elsewhere = tmp_path / "untouched"
     done = manage(
-        "showmigrations", DATA_DIR=str(elsewhere), DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url
+        "showmigrations",
+        DATA_DIR=str(elsewhere),
+        DATABASE_URL=servers.database_url,
+        REDIS_URL=servers.redis_url,
     )
     assert done.returncode == 0, done.stderr
     assert not elsewhere.exists()
 
 
-@pytest.mark.parametrize("arguments", [["check"], ["help"], ["migrate", "--help"], ["makemigrations", "--check", "--dry-run"]])
+@pytest.mark.parametrize(
+    "arguments", [["check"], ["help"], ["migrate", "--help"], ["collectstatic", "--dry-run", "--noinput"]]
+)
 def test_commands_without_a_database_start_nothing(arguments: list[str], tmp_path: Path) -> None:
     elsewhere = tmp_path / "untouched"
     assert manage(*arguments, DATA_DIR=str(elsewhere)).returncode == 0
     assert not elsewhere.exists()
 
 
-def test_a_command_stops_what_it_started(data_dir: Path) -> None:
-    done = manage("showmigrations", "core", DATA_DIR=str(data_dir))
+def test_a_command_stops_what_it_started(fresh: Path) -> None:
+    done = manage("showmigrations", "core", DATA_DIR=str(fresh))
     assert done.returncode == 0, done.stderr
-    assert (data_dir / "postgres" / "PG_VERSION").exists()
-    assert embedded.status(data_dir) == {"postgres": None, "valkey": None}
+    assert (fresh / "postgres" / "PG_VERSION").exists()
+    assert embedded.status(fresh) == {"postgres": None, "valkey": None}
 
 
 def test_a_terminated_command_stops_what_it_started(data_dir: Path) -> None:
@@ -231,14 +293,16 @@ def test_a_terminated_command_stops_what_it_started(data_dir: Path) -> None:
     assert embedded.status(data_dir) == {"postgres": None, "valkey": None}
 
 
-def test_refused_where_debug_is_off(settings: object, data_dir: Path) -> None:
-    settings.DEBUG, settings.DATA_DIR = False, data_dir  # type: ignore[attr-defined]
+def test_refused_where_debug_is_off(settings: object, fresh: Path) -> None:
+    settings.DEBUG, settings.DATA_DIR = False, fresh  # type: ignore[attr-defined]
     with pytest.raises(UnableToStart, match="DEBUG off"):
         embedded.ensure_running()
-    assert list(data_dir.iterdir()) == []
+    assert list(fresh.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "FIELD_ENCRYPTION_KEYS"])
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL", "FIELD_ENCRYPTION_KEYS"]
+)
 def test_production_stops_with_one_line_for_a_missing_variable(name: str, tmp_path: Path) -> None:
     complete = {
         "DEBUG": "off",

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, SignatureRefused
+from channels.adapter import (
+    Adapter,
+    Context,
+    Envelope,
+    Headers,
+    Ignored,
+    SignatureRefused,
+)
 from channels.adapters.shopify.reading import Json
 from channels.adapters.shopify.refund import refund_record
 from channels.adapters.shopify.sale import order_records

@@ -150,10 +150,9 @@ def _discounts(reader: Reader, row: Json, where: str, codes: list[str | None]) -
     found = []
     for index, one in enumerate(reader.objects(row, "discount_allocations", where)):
         position = one.get("discount_application_index")
-        known = type(position) is int and 0 <= position < len(codes)
         found.append(
             Discount(
-                code=codes[position] if known else None,
+                code=codes[position] if type(position) is int and 0 <= position < len(codes) else None,
                 amount=reader.magnitude(one, "amount", f"{where}discount_allocations[{index}]."),
             )
         )

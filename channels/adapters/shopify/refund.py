@@ -11,7 +11,7 @@ import msgspec
 from channels.adapter import Context
 from channels.adapters.shopify.reading import Json, Reader, stamp, text
 from channels.adapters.shopify.taxes import scaled_taxes
-from channels.adapters.shopify.transactions import EPOCH, payment_words, times
+from channels.adapters.shopify.transactions import payment_words, times
 from channels.adapters.shopify.words import NO_PAYMENT, REFUND_STATUS, RESTOCK
 from channels.record import Source
 from channels.refund import Refund, RefundLine, RefundTender, RefundTotals
@@ -144,9 +144,9 @@ def _shipping(reader: Reader, refund: Json, where: str) -> list[RefundLine]:
         sold = row.get("shipping_line")
         shipping = reader.object(sold, place + "shipping_line") if sold is not None else {}
         line_id = row.get("shipping_line_id")
-        tax = reader.in_set(row, "tax_amount_set", place)
-        if tax is None:  # older versions tell the tax in the adjustment only, for all shipping lines together
-            tax = -sum(t for _, t in adjusted) if index == 0 else 0
+        told = reader.in_set(row, "tax_amount_set", place)
+        # older versions tell the tax in the adjustment only, for all shipping lines together
+        tax = told if told is not None else -sum(t for _, t in adjusted) if index == 0 else 0
         lines.append(
             RefundLine(
                 line=reader.optional_id(line_id if line_id is not None else shipping.get("id"), place + "shipping_line_id"),
@@ -289,7 +289,7 @@ def _status(moved: list[Money]) -> str:
 def _reason(refund: Json) -> str | None:
     """Shopify's own word for a discrepancy; the note is free text of a person and stays out."""
     for row in refund.get("order_adjustments") or []:
-        if row.get("kind") == "refund_discrepancy":
+        if row.get("kind") == "refund_discrepancy" and row.get("reason") != "Refund discrepancy":
             return text(row.get("reason"))
     return None
 

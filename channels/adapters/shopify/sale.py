@@ -146,9 +146,12 @@ def _place(address: Any) -> Jurisdiction | None:
     country = address.get("country_code")
     if type(country) is not str or len(country) != 2 or not (country.isascii() and country.isalpha()):
         return None
+    country, region = country.upper(), _word(address.get("province_code"))
+    if region is not None and region.startswith(country + "-"):  # Japan's provinces come as JP-13
+        region = region[3:] or None
     return Jurisdiction(
-        country=country.upper(),
-        region=_word(address.get("province_code")),
+        country=country,
+        region=region,
         postcode=_word(address.get("zip")),
         city=_word(address.get("city")),
         basis="destination",
@@ -215,7 +218,7 @@ def _note(reader: Reader, order: Json, notes: Json) -> None:
         value = order.get(key)
         if type(value) is str and value:
             notes[key] = value[:100]
-    for key in ("app_id", "merchant_of_record_app_id"):
+    for key in ("merchant_of_record_app_id",):
         value = order.get(key)
         if value is not None:
             notes[key] = reader.identifier(value, key)

@@ -29,12 +29,21 @@ def _last4(value: Any) -> Any:
 
 
 def _object(keep: Mapping[str, Keep]) -> Keep:
-    items = tuple(keep.items())
+    plain = tuple(key for key, how in keep.items() if how is _scalar)
+    rest = tuple((key, how) for key, how in keep.items() if how is not _scalar)
 
     def kept(value: Any) -> Any:
         if type(value) is not dict:
             return [] if type(value) is list else "" if type(value) is str else value
-        return {key: how(value[key]) for key, how in items if key in value}
+        found = {}
+        for key in plain:
+            if key in value:
+                one = value[key]
+                found[key] = _scalar(one) if type(one) is dict or type(one) is list else one
+        for key, how in rest:
+            if key in value:
+                found[key] = how(value[key])
+        return found
 
     return kept
 

@@ -16,8 +16,8 @@ def taxes(reader: Reader, parent: Json, where: str, place: Jurisdiction | None) 
         return []
     country, region = (place.country, place.region) if place is not None else (None, None)
     found = []
-    for index, row in enumerate(reader.objects(parent, "tax_lines", where)):
-        spot = f"{where}tax_lines[{index}]."
+    spot = where + "tax_lines[]."
+    for row in reader.objects(parent, "tax_lines", where):
         title, rate = row.get("title"), row.get("rate")
         name = title[:1000] if type(title) is str else ""
         found.append(

@@ -12,7 +12,14 @@ import msgspec
 from channels.adapter import Context
 from channels.adapters.shopify.reading import Json, Reader, card, stamp
 from channels.adapters.shopify.words import (
-    ACTION, METHOD_TYPE, NO_PAYMENT, PROCESSOR, SETTLED, TENDER_TYPE, UNSETTLED, WITHOUT_PROCESSOR,
+    ACTION,
+    METHOD_TYPE,
+    NO_PAYMENT,
+    PROCESSOR,
+    SETTLED,
+    TENDER_TYPE,
+    UNSETTLED,
+    WITHOUT_PROCESSOR,
 )  # fmt: skip
 from channels.charge import Charge
 from channels.record import Source
@@ -94,7 +101,7 @@ def times(reader: Reader, row: Json, where: str) -> tuple[datetime, datetime]:
     return (known[0], max(known)) if known else (EPOCH, EPOCH)
 
 
-def _apply_void(void: Payment, payments: dict[str, Payment], taken: set[str | None]) -> None:
+def _apply_void(void: Payment, payments: dict[str, Payment], taken: set[str]) -> None:
     """A void that worked turns its authorization voided; one that failed left everything as it was."""
     if void.status != "voided":
         return

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import transaction
+from django.db import connection, transaction
 
 from ledger import exports
 from salessync.management.company import add_company, company_of
@@ -22,7 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         lines = FORMATS[options["format"]](company=company_of(options))
-        with transaction.atomic():  # one snapshot for the cursor
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")  # a long journal takes long to sort
             if options["output"] is None:
                 for line in lines:
                     self.stdout.write(line, ending="")

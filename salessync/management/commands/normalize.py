@@ -18,7 +18,7 @@ class Command(BaseCommand):
     """Prints one record a line; exit 1 with `CODE path message` lines on standard error where something is refused."""
 
     help = "Print the canonical records that one raw vendor payload on standard input holds."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """ADAPTER and what a payload may lack."""

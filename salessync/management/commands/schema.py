@@ -18,7 +18,7 @@ class Command(BaseCommand):
     """Writes docs/schema/*.json; `--check` writes nothing and exits 1 where a file is stale."""
 
     help = "Write the JSON Schemas of the canonical records to docs/schema."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to, and whether to write at all."""

@@ -70,10 +70,8 @@ def _as_table(rows: list[BalanceRow], totals: Totals, base: str, as_of: date | N
         cells.append(("Sum, must be zero", currency, "", "", to_major(amount, currency), ""))
     cells.append(("Sum, must be zero", "", "", "", "", to_major(totals.base, base)))
     widths = [max(len(line[i]) for line in cells) for i in range(6)]
-    table = [
-        "  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in cells
-    ]
+    aligned = ([cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(c, widths, strict=True))] for c in cells)
+    table = ["  ".join(line).rstrip() for line in aligned]
     rule = "-" * max(map(len, table))
     table[1:1] = [rule]
     table[len(rows) + 2 : len(rows) + 2] = [rule]

@@ -1,0 +1,44 @@
+"""Bookkeeper's file, read by somebody else: beancount's own check and loader."""
+
+import subprocess
+import sys
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+from beancount import loader
+from beancount.core.data import Transaction
+
+from salessync.core.money import minor_digits
+from salessync.sandbox.findings import Balances
+
+
+def bean_check(file: Path) -> list[str]:
+    """What `bean-check` complains of; nothing for books that are in order."""
+    done = subprocess.run(  # noqa: S603 -- our own interpreter
+        [sys.executable, "-m", "beancount.scripts.check", "--no-cache", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    return said or ([f"bean-check ended with {done.returncode}"] if done.returncode else [])
+
+
+def balances(file: Path) -> Balances:
+    """Every account and currency of the file that is not zero, in minor units."""
+    entries, _, _ = loader.load_file(str(file))
+    found: Counter[tuple[str, str]] = Counter()
+    for entry in entries:
+        if isinstance(entry, Transaction):
+            for posting in entry.postings:
+                number = posting.units.number
+                assert isinstance(number, Decimal)
+                found[posting.account, posting.units.currency] += _minor(number, posting.units.currency)
+    return {key: amount for key, amount in found.items() if amount}
+
+
+def _minor(number: Decimal, currency: str) -> int:
+    scaled = number.scaleb(minor_digits(currency))
+    assert scaled == int(scaled), f"{number} {currency} has a fraction of a minor unit"
+    return int(scaled)
