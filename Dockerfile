@@ -19,4 +19,4 @@ USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-c", "import os, urllib.request as u; \
 u.urlopen(u.Request(f\"http://127.0.0.1:{os.environ.get('PORT', '8000')}/health/live\"), timeout=4)"]
-CMD ["sh", "-c", "exec gunicorn salessync.wsgi --bind 0.0.0.0:${PORT:-8000} --worker-class gthread --workers ${WEB_CONCURRENCY:-2} --threads 4 --graceful-timeout 15 --preload"]
+CMD ["gunicorn", "salessync.wsgi"]

@@ -37,10 +37,12 @@ def main() -> None:
 
 def with_embedded_servers(run) -> None:
     """Run between joining and leaving the servers; a polite signal leaves them too."""
+    import django
     from django.conf import settings
 
     from salessync.core import embedded
 
+    django.setup()  # before anything runs: an import may swallow the exception by which a signal ends us
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:

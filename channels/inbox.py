@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from salessync.core.models import AuditRow
 from salessync.core.problems import Problem
 
-LEASE_SECONDS = 30  # a worker that dies gives its rows back after it
 MAX_ATTEMPTS = 5
 BACKOFF_SECONDS = (1, 10, 60, 300)
 
@@ -65,7 +65,7 @@ def claim_again() -> list[Claimed]:
 
 def _claim(sql: str, limit: int) -> list[Claimed]:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, [limit, LEASE_SECONDS])
+        cursor.execute(sql, [limit, settings.INBOX_LEASE_SECONDS])
         return sorted(Claimed(*row) for row in cursor.fetchall())
 
 

@@ -34,7 +34,7 @@ class ProductForm(forms.ModelForm):
     """The cost in major units, as people write it."""
 
     cost_in_words = forms.CharField(
-        required=False, label="Cost", widget=UnfoldAdminTextInputWidget, help_text="of one unit, in the currency below: 4.50"
+        required=False, label="Cost", widget=UnfoldAdminTextInputWidget, help_text="of one unit: 4.50"
     )
 
     class Meta:

@@ -150,6 +150,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("entry_number", "about", "status", "attempts", "next_try", "acknowledgement", "acknowledged", "error")
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("entry__transaction__channel",)
+    list_display_links = None  # the row says it all
     ordering = ("-entry_id",)
     search_fields = ("=acknowledgement",)
     search_help_text = "acknowledgement, exactly"

@@ -21,7 +21,7 @@ from salessync.core import http
 TIMEOUT = 30.0  # seconds for one batch
 READ_TIMEOUT = 10.0  # seconds for one page read back
 
-_SECRET_PREFIX = "whsec_"
+_PREFIX = "whsec_"
 
 
 class NotConfigured(Exception):
@@ -133,7 +133,9 @@ def read_verdicts(answer: http.Answer, *, expected: Sequence[str]) -> dict[str, 
     return verdicts
 
 
-def fetch(*, entry: str | None = None, after: int | None = None, timeout: float = READ_TIMEOUT) -> Iterator[Held]:
+def fetch(
+    *, entry: str | None = None, after: int | None = None, timeout: float = READ_TIMEOUT
+) -> Iterator[Held]:
     """What Bookkeeper holds: one entry by its id, or all with a seq greater than `after`, page by page."""
     while True:
         params: dict[str, Any] = {"id": entry} if entry is not None else {"after": after or 0}
@@ -157,7 +159,14 @@ def _read_page(answer: http.Answer) -> list[Held]:
             held = {"id": row["id"], "seq": row["seq"], "acknowledgement": acknowledgement, "entry": row}
             page.append(msgspec.convert(held, Held))
         return page
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise _unreadable(answer, f"{type(error).__name__} {error}"[:200]) from None
 
 
@@ -196,7 +205,7 @@ def _keys() -> list[bytes]:
     if not secrets:
         raise NotConfigured("BOOKKEEPER_SECRET is not set: nothing is pushed, since nothing could be signed")
     try:
-        keys = [_key(secret.removeprefix(_SECRET_PREFIX)) for secret in secrets]
+        keys = [_key(secret.removeprefix(_PREFIX)) for secret in secrets]
     except (binascii.Error, ValueError):
         keys = [b""]
     if not all(keys):

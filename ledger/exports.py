@@ -62,7 +62,9 @@ def account_name(code: str) -> str:
         return code
     cleaned = [re.sub(r"[^A-Za-z0-9-]+", "-", part).strip("-") or "Unnamed" for part in parts]
     cleaned = [part[0].upper() + part[1:] for part in cleaned]
-    mark = hashlib.sha256(code.encode()).hexdigest()[:8].upper()  # two codes that differ only in what was cleaned stay two
+    mark = (
+        hashlib.sha256(code.encode()).hexdigest()[:8].upper()
+    )  # two codes that differ only in what was cleaned stay two
     return ":".join([root if root in _ROOTS else "Equity", *cleaned, mark])
 
 

@@ -35,10 +35,14 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024  # of canonical records in one batch; a single
 LEASE_SECONDS = 60.0  # longer than a send and the questions after it
 ASK_SECONDS = 20.0  # for reading entries back after a conflict
 FIRST_DELAY, LAST_DELAY = 5.0, 3600.0  # seconds
-HALVED_STATUSES = frozenset({400, 409, 413, 422})  # they speak of this body; 401, 404, 429, 503 … speak of the target
+HALVED_STATUSES = frozenset(
+    {400, 409, 413, 422}
+)  # they speak of this body; 401, 404, 429, 503 … speak of the target
 HALVED_500_FROM = 6  # a 500 may be one entry's doing: from this attempt on, it is looked for
 
-HOPELESS = 10  # batches refused one after the other, none accepted between: the drain stops, it is not the entries
+HOPELESS = (
+    10  # batches refused one after the other, none accepted between: the drain stops, it is not the entries
+)
 
 _CLAIM_LOCK = 7202  # claims are short and take turns, so that no batch is claimed by halves
 
@@ -57,7 +61,14 @@ class PushResult(NamedTuple):
 
     def plus(self, other: "PushResult") -> "PushResult":
         """Both together; `halted` of the later."""
-        return PushResult(*(a + b for a, b in zip(self[:5], other[:5], strict=True)), other.halted)
+        return PushResult(
+            self.sent + other.sent,
+            self.acknowledged + other.acknowledged,
+            self.duplicate + other.duplicate,
+            self.refused + other.refused,
+            self.failed + other.failed,
+            other.halted,
+        )
 
 
 class Backlog(NamedTuple):
@@ -134,7 +145,8 @@ def requeue_refused(*, actor: str) -> int:
         )
         rows = cursor.fetchall()
         audit.record(
-            (company_id, actor, "requeued", "delivery", entry_id, {"error": error}) for company_id, entry_id, error in rows
+            (company_id, actor, "requeued", "delivery", entry_id, {"error": error})
+            for company_id, entry_id, error in rows
         )
     return len(rows)
 
@@ -172,7 +184,9 @@ def _claim(limit: int) -> _Batch | None:
         if key is None:
             ids, key = _fresh(cursor, company_id, limit), bookkeeper.new_key()
         else:
-            cursor.execute("SELECT entry_id FROM ledger_delivery WHERE state = 'due' AND batch_key = %s", [key])
+            cursor.execute(
+                "SELECT entry_id FROM ledger_delivery WHERE state = 'due' AND batch_key = %s", [key]
+            )
             ids = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             "UPDATE ledger_delivery SET batch_key = %s, attempts = attempts + 1,"
@@ -183,7 +197,9 @@ def _claim(limit: int) -> _Batch | None:
         rows = cursor.fetchall()
         if not rows:
             return None
-        return _Batch(company_id, key, sorted(row[0] for row in rows), max(row[1] for row in rows), rows[0][2])
+        return _Batch(
+            company_id, key, sorted(row[0] for row in rows), max(row[1] for row in rows), rows[0][2]
+        )
 
 
 def _fresh(cursor: Any, company_id: int, limit: int) -> list[int]:
@@ -196,7 +212,8 @@ def _fresh(cursor: Any, company_id: int, limit: int) -> list[int]:
         " ORDER BY d.entry_id LIMIT %s FOR UPDATE OF d SKIP LOCKED",
         [company_id, limit],
     )
-    ids, size = [], 0
+    ids: list[int] = []
+    size = 0
     for entry_id, record_size in cursor.fetchall():
         size += record_size
         if ids and size > MAX_BATCH_BYTES:
@@ -224,9 +241,9 @@ def _messages(entry_ids: Sequence[int]) -> _Messages:
     )  # fmt: skip
     versions = {
         version_id: (version, bytes(record))
-        for version_id, version, record in TransactionVersion.objects.filter(id__in={row[3] for row in rows}).values_list(
-            "id", "version", "record"
-        )
+        for version_id, version, record in TransactionVersion.objects.filter(
+            id__in={row[3] for row in rows}
+        ).values_list("id", "version", "record")
     }
     messages = {}
     for entry_id, seq, day, version_id, company, kind, channel, source_id in rows:
@@ -265,7 +282,9 @@ def _store(
     with transaction.atomic():
         stored = _set(_ACKNOWLEDGED, receipts)
         refused = _set(_REFUSED, refusals)
-        _audit(batch, entries, stored, duplicates, {number: refusals[number] for number in refused}, read_back)
+        _audit(
+            batch, entries, stored, duplicates, {number: refusals[number] for number in refused}, read_back
+        )
     if refused:
         logger.warning("outbox: Bookkeeper refused %d of %d entries", len(refused), len(entries))
     return PushResult(
@@ -276,7 +295,9 @@ def _store(
     )
 
 
-_ACKNOWLEDGED = "state = 'acknowledged', acknowledgement = r.text, acknowledged_at = statement_timestamp(), error = NULL"
+_ACKNOWLEDGED = (
+    "state = 'acknowledged', acknowledgement = r.text, acknowledged_at = statement_timestamp(), error = NULL"
+)
 _REFUSED = "state = 'refused', error = r.text, batch_key = NULL"
 
 
@@ -314,7 +335,10 @@ def _audit(
         }
         rows.append((batch.company_id, "bookkeeper", "acknowledged", "delivery", min(stored), data))
     if refused:
-        data = {"batch": batch.key, "errors": {str(entries[number].seq): error for number, error in refused.items()}}
+        data = {
+            "batch": batch.key,
+            "errors": {str(entries[number].seq): error for number, error in refused.items()},
+        }
         rows.append((batch.company_id, "bookkeeper", "refused", "delivery", min(refused), data))
     if rows:
         audit.record(rows)
@@ -364,7 +388,7 @@ def _put_off(batch: _Batch, ids: Sequence[int], key: str, seconds: float, error:
 def _delay(attempts: int, retry_after: float | None) -> float:
     """Seconds until the next attempt: doubling, with jitter, never before Retry-After."""
     delay = min(FIRST_DELAY * 2.0 ** min(attempts - 1, 20), LAST_DELAY)
-    return min(max(delay * random.uniform(0.75, 1.25), FIRST_DELAY, retry_after or 0.0), LAST_DELAY)  # noqa: S311 -- jitter
+    return min(max(delay * random.uniform(0.75, 1.25), FIRST_DELAY, retry_after or 0.0), LAST_DELAY)
 
 
 def _ask(batch: _Batch, entries: _Messages) -> PushResult | None:
@@ -385,9 +409,13 @@ def _ask(batch: _Batch, entries: _Messages) -> PushResult | None:
         if held is None:
             return None
         if bookkeeper.same_entry(entry, held):
-            verdicts[entry.id] = bookkeeper.Verdict(entry.id, "duplicate", acknowledgement=held.acknowledgement)
+            verdicts[entry.id] = bookkeeper.Verdict(
+                entry.id, "duplicate", acknowledgement=held.acknowledgement
+            )
         else:
-            verdicts[entry.id] = bookkeeper.Verdict(entry.id, "refused", error="Bookkeeper holds another entry under this id")
+            verdicts[entry.id] = bookkeeper.Verdict(
+                entry.id, "refused", error="Bookkeeper holds another entry under this id"
+            )
     return _store(batch, entries, verdicts, read_back=True)
 
 

@@ -71,6 +71,7 @@ if not all(is_encryption_key(key) for key in FIELD_ENCRYPTION_KEYS):
 
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", ".localhost"])
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", [])
+INBOX_LEASE_SECONDS = number("INBOX_LEASE_SECONDS", 30)  # a worker that dies gives its events back after it
 MAX_WEBHOOK_BYTES = number("MAX_WEBHOOK_BYTES", 10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(
     MAX_WEBHOOK_BYTES, 2_621_440

@@ -76,6 +76,7 @@ def test_every_variable_is_explained() -> None:
     sources = "".join(
         (ROOT / "salessync" / name).read_text() for name in ("settings.py", "management/processes.py")
     )
-    read = set(re.findall(r'(?:text|words|number|env\.bool|env\.get)\("([A-Z_]+)"', sources))
+    read = set(re.findall(r'(?:text|words|number|env\.bool|environ\.get)\(\s*"([A-Z_]+)"', sources))
+    read |= set(re.findall(r"(?:env|environ)\.get\('([A-Z_]+)'\)", sources))
     example = (ROOT / ".env.example").read_text()
     assert read == set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldBooleanWidget
 from channels import adapter as adapters
 from channels.models import Channel
 from salessync.core.crypto import UnableToDecrypt
+from salessync.core.models import Company
 from salessync.core.screens import AuditedAdmin, ListAdmin, moment
 
 
@@ -91,6 +92,10 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
         if self.has_change_permission(request, obj) or self.has_add_permission(request):
             return self.fieldsets
         return [(n, {**o, "fields": _without(o["fields"], {"new_secret", "only_newest"})}) for n, o in self.fieldsets]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        companies = list(Company.objects.values_list("pk", flat=True)[:2])
+        return {"company": companies[0]} if len(companies) == 1 else {}
 
     def has_delete_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
         return False  # its sales and postings name it for ever

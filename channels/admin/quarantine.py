@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter, TextFilter
 from unfold.decorators import display
@@ -150,12 +151,15 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
         return redirect("admin:channels_quarantinedevent_changelist")
 
     def set_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the channel lacks is set on the channel, and the event goes again."""
+        """What the channel lacks is set on the channel, and the event goes again; or it is only tried, and nothing saved."""
         event = self._deciding_on(request, pk)
         form = LackingForm(request.POST, channel=event.channel)
         if not form.is_valid():
             messages.error(request, "; ".join(f"{name}: {', '.join(errors)}" for name, errors in form.errors.items()))
             return redirect("admin:channels_quarantinedevent_change", pk)
+        if "try" in request.POST:
+            settings = urlencode(form.cleaned_data)
+            return redirect(f"{reverse('admin:channels_quarantinedevent_change', args=[pk])}?{settings}")
         ids = _with_alike(request, event)
         set_on_channel(event.channel, form.cleaned_data, actor=actor(request))
         deciding.replay(request, ids)

@@ -38,8 +38,8 @@ CONNECT_SECONDS = 5.0  # for each address of the name
 _CHUNK = 64 * 1024
 _ERROR_EXCERPT = 300
 
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 class UnableToReach(Exception):
@@ -47,7 +47,12 @@ class UnableToReach(Exception):
     `retry_after`: seconds the other side asked us to wait, at most an hour."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after: float | None = None, permanent: bool = False
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        permanent: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -67,16 +72,24 @@ class Answer(NamedTuple):
         try:
             return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise UnableToReach(f"the answer is not JSON ({type(error).__name__})", status=self.status) from None
+            raise UnableToReach(
+                f"the answer is not JSON ({type(error).__name__})", status=self.status
+            ) from None
 
 
-def post_json(*, url: str, body: bytes, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:
+def post_json(
+    *, url: str, body: bytes, headers: Mapping[str, str] | None = None, timeout: float = 30.0
+) -> Answer:
     """POST a JSON body; returns a 2xx answer, UnableToReach for anything else. `timeout`: seconds for the whole call."""
     return _call("POST", url, {"Content-Type": "application/json", **(headers or {})}, timeout, body=body)
 
 
 def get_json(
-    *, url: str, headers: Mapping[str, str] | None = None, params: Mapping[str, Any] | None = None, timeout: float = 30.0
+    *,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, Any] | None = None,
+    timeout: float = 30.0,
 ) -> Answer:
     """GET; returns a 2xx answer, UnableToReach for anything else. `timeout`: seconds for the whole call."""
     return _call("GET", url, dict(headers or {}), timeout, params=params)
@@ -133,7 +146,9 @@ def _read(response: requests.Response) -> bytes:
 def _refusal(host: str, response: requests.Response, content: bytes) -> UnableToReach:
     status = response.status_code
     if 300 <= status < 400:
-        return UnableToReach(f"{host}: {status}, and redirects are not followed", status=status, permanent=True)
+        return UnableToReach(
+            f"{host}: {status}, and redirects are not followed", status=status, permanent=True
+        )
     excerpt = content[:_ERROR_EXCERPT].decode("utf-8", "replace").replace("\x00", "")
     return UnableToReach(
         f"{host}: {status} {excerpt}".rstrip(),
@@ -202,7 +217,8 @@ def _forbidden(address: Address, *, encrypted: bool) -> str | None:
         return _forbidden(inner, encrypted=encrypted)
     if address.is_loopback and settings.DEBUG:
         return None
-    if not address.is_global or address.is_multicast or address.is_reserved or address in _LOCAL_NAT64:
+    public = address.is_global and not address.is_multicast and not address.is_reserved
+    if not public or (address.version == 6 and address not in _GLOBAL_UNICAST):
         return f"{address} is not a public address (OUTBOUND_ALLOWED_CIDRS may allow it)"
     if not encrypted and not settings.DEBUG:
         return "https is required"
@@ -281,7 +297,7 @@ class _Deadline:
         self.expired = False
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self._connection: _Guarded | None = None
+        self._handle: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._fire)
         self._timer.daemon = True
 
@@ -291,20 +307,26 @@ class _Deadline:
     def start(self) -> None:
         self._timer.start()
 
-    def watch(self, connection: "_Guarded") -> None:
+    def watch(self, descriptor: int) -> None:
+        """Answer for this socket: by a handle of our own, since TLS takes the socket over and urllib3 closes it early."""
         with self._lock:
-            self._connection = connection
+            if self._handle is not None:
+                self._handle.close()
+            self._handle = socket.socket(fileno=os.dup(descriptor))
 
     def finish(self) -> None:
         self._timer.cancel()
         with self._lock:
-            self._connection = None
+            if self._handle is not None:
+                self._handle.close()
+                self._handle = None
 
     def _fire(self) -> None:
         with self._lock:
             self.expired = True
-            if self._connection is not None:
-                self._connection.cut()
+            if self._handle is not None:
+                with contextlib.suppress(OSError):
+                    self._handle.shutdown(socket.SHUT_RDWR)
 
 
 _calls = threading.local()
@@ -322,10 +344,9 @@ def _deadline(seconds: float) -> Iterator[_Deadline]:
 
 
 class _Guarded:
-    """What both kinds of connection add to urllib3's: the address check, and a handle that cuts them from another thread."""
+    """What both kinds of connection add to urllib3's: the address check, and the call's deadline."""
 
     _encrypted = False
-    _handle: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
         deadline: _Deadline = _calls.deadline
@@ -336,25 +357,14 @@ class _Guarded:
             deadline=deadline,
             options=self.socket_options,  # type: ignore[attr-defined]
         )
-        self._handle = sock.dup()  # stays usable while TLS takes the socket over
-        deadline.watch(self)
+        deadline.watch(sock.fileno())
         return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _calls.deadline.watch(self)
+        sock: socket.socket | None = self.sock  # type: ignore[attr-defined]
+        if sock is not None:
+            _calls.deadline.watch(sock.fileno())
         super().request(*args, **kwargs)  # type: ignore[misc]
-
-    def close(self) -> None:
-        handle, self._handle = self._handle, None
-        super().close()  # type: ignore[misc]
-        if handle is not None:
-            handle.close()
-
-    def cut(self) -> None:
-        handle = self._handle
-        if handle is not None:
-            with contextlib.suppress(OSError):
-                handle.shutdown(socket.SHUT_RDWR)
 
 
 class _GuardedHTTP(_Guarded, HTTPConnection):
@@ -366,11 +376,11 @@ class _GuardedHTTPS(_Guarded, HTTPSConnection):
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _GuardedHTTP  # type: ignore[assignment]
+    ConnectionCls = _GuardedHTTP
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS  # type: ignore[assignment]
+    ConnectionCls = _GuardedHTTPS
 
 
 class _GuardedAdapter(requests.adapters.HTTPAdapter):

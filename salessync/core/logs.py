@@ -41,6 +41,7 @@ def configuration(level: str, style: str) -> dict[str, object]:
                 "propagate": True,
             },  # Django's own default would print it a second time
             "django.server": {"handlers": [], "propagate": True},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners: one traceback each
             "celery": {"level": "WARNING" if level == "INFO" else level},  # it has a line for every tick
         },
     }

@@ -259,9 +259,8 @@ def _lent_user(name: str = "embedded_postgres") -> pwd.struct_passwd:
     except KeyError:
         if shutil.which("useradd") is None:
             return pwd.getpwnam("nobody")
-    subprocess.run(
-        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name], check=True
-    )
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
+    subprocess.run(command, check=True)  # noqa: S603
     return pwd.getpwnam(name)
 
 

@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 DRAIN_SECONDS = 20.0  # for requests and tasks in work, before they are killed
 _ORDINARY_ENDS = (0, -signal.SIGTERM, -signal.SIGINT)
 _PR_SET_PDEATHSIG = 1
@@ -25,29 +27,11 @@ class Process(NamedTuple):
 
 
 def processes(env: Mapping[str, str], *, data_dir: str, flower: bool = False) -> list[Process]:
-    """What runs where: PORT and WEB_CONCURRENCY come from `env`, beat keeps its schedule in `data_dir`."""
+    """What runs where: PORT comes from `env`, beat keeps its schedule in `data_dir`."""
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--quiet", "-A", "salessync.celery"]
     alone = ["--without-gossip", "--without-mingle"]  # workers need to know nothing of each other
-    web = [
-        "gunicorn",
-        "salessync.wsgi",
-        "--bind",
-        bind_address(env),
-        "--worker-class",
-        "gthread",
-        "--threads",
-        "4",
-    ]
-    web += [
-        "--workers",
-        env.get("WEB_CONCURRENCY") or "2",
-        "--graceful-timeout",
-        "15",
-        "--preload",
-        "--log-level",
-        "warning",
-    ]
+    web = ["gunicorn", "salessync.wsgi", "--bind", bind_address(env)]  # the rest is in gunicorn.conf.py
     found = [
         Process("web", python + web),
         # One pool child a queue: batches make it fast, and two cores also carry PostgreSQL and the web.
@@ -115,6 +99,7 @@ class Supervisor:
     def _spawn(self, process: Process) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603
             process.command,
+            cwd=CHECKOUT,
             env=self.env | {"PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -18,7 +18,6 @@ import re
 import signal
 import socket
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,7 +35,17 @@ PAGE = 500
 
 ENTRY_FIELDS = {"id", "seq", "date", "currency", "source", "record", "postings"}
 SOURCE_FIELDS = {"type", "channel", "id", "version"}
-POSTING_FIELDS = {"account", "amount", "currency", "base_amount", "channel", "location", "tax_code", "category", "path"}
+POSTING_FIELDS = {
+    "account",
+    "amount",
+    "currency",
+    "base_amount",
+    "channel",
+    "location",
+    "tax_code",
+    "category",
+    "path",
+}
 TYPES = {"sale", "refund", "charge", "payout", "dispute"}
 
 ACCOUNT = re.compile(r"(Assets|Liabilities|Income|Expenses|Equity)(:[A-Z0-9][A-Za-z0-9-]*)+")
@@ -62,30 +71,46 @@ class BadRequest(Exception):
 
 def check_signature(headers: Any, body: bytes, secret: bytes, *, now: float) -> None:
     """Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, the time within five minutes."""
-    message_id, timestamp, signatures = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    message_id, timestamp, signatures = (
+        headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
+    )
     if not re.fullmatch(r"[0-9]{1,12}", timestamp) or not message_id or "." in message_id:
         raise BadRequest(401, "the signature's headers are missing or malformed")
     if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         raise BadRequest(401, "the signature's time is more than five minutes off")
-    wanted = b"v1," + base64.b64encode(hmac.digest(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256))
-    if not any(hmac.compare_digest(wanted, given.encode("utf-8", "replace")) for given in signatures.split(" ")[:10]):
+    wanted = b"v1," + base64.b64encode(
+        hmac.digest(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
+    )
+    if not any(
+        hmac.compare_digest(wanted, given.encode("utf-8", "replace")) for given in signatures.split(" ")[:10]
+    ):
         raise BadRequest(401, "the signature does not fit")
 
 
 def check_entry(entry: Any, base_currency: str | None) -> None:
     """Shape, bounds and balance of one entry; Refused with a sentence otherwise."""
-    _need(isinstance(entry, dict) and set(entry) == ENTRY_FIELDS, "an entry has exactly the fields of the interface")
+    _need(
+        isinstance(entry, dict) and set(entry) == ENTRY_FIELDS,
+        "an entry has exactly the fields of the interface",
+    )
     _need(_integer(entry["seq"]) and entry["seq"] > 0, "seq is a positive integer")
     _need(_day(entry["date"]), "date is a day that exists, from 1970 to 2200")
     _need(_currency(entry["currency"]), "currency is three capitals")
     source, record, postings = entry["source"], entry["record"], entry["postings"]
-    _need(isinstance(source, dict) and set(source) == SOURCE_FIELDS, "source has type, channel, id and version")
+    _need(
+        isinstance(source, dict) and set(source) == SOURCE_FIELDS, "source has type, channel, id and version"
+    )
     _need(all(_text(source[name], 255) for name in SOURCE_FIELDS), "source's fields are texts")
     _need(source["type"] in TYPES, "source's type is one of the record's")
     _need(isinstance(record, dict) and record.get("schema") == "salessync/1", "record is a canonical record")
     _need(record.get("type") == source["type"], "the record is of the source's type")
-    _need(isinstance(record.get("source"), dict) and record["source"].get("id") == source["id"], "the record is the source's")
-    _need(isinstance(postings, list) and 2 <= len(postings) <= MAX_POSTINGS, "an entry has two postings or more")
+    _need(
+        isinstance(record.get("source"), dict) and record["source"].get("id") == source["id"],
+        "the record is the source's",
+    )
+    _need(
+        isinstance(postings, list) and 2 <= len(postings) <= MAX_POSTINGS, "an entry has two postings or more"
+    )
     for posting in postings:
         _check_posting(posting, base_currency)
     _need(sum(p["base_amount"] for p in postings) == 0, "the postings do not sum to zero in base currency")
@@ -93,19 +118,33 @@ def check_entry(entry: Any, base_currency: str | None) -> None:
     if len(currencies) == 1:
         _need(sum(p["amount"] for p in postings) == 0, "the postings do not sum to zero")
     else:
-        _need(base_currency is not None, "several currencies, and this Bookkeeper was not told its base currency")
+        _need(
+            base_currency is not None,
+            "several currencies, and this Bookkeeper was not told its base currency",
+        )
     _need(entry["currency"] in currencies, "no posting is in the entry's currency")
 
 
 def _check_posting(posting: Any, base_currency: str | None) -> None:
-    _need(isinstance(posting, dict) and set(posting) == POSTING_FIELDS, "a posting has exactly the fields of the interface")
-    _need(isinstance(posting["account"], str) and ACCOUNT.fullmatch(posting["account"]), "account is a full name")
+    _need(
+        isinstance(posting, dict) and set(posting) == POSTING_FIELDS,
+        "a posting has exactly the fields of the interface",
+    )
+    _need(
+        isinstance(posting["account"], str) and ACCOUNT.fullmatch(posting["account"]),
+        "account is a full name",
+    )
     for name in ("amount", "base_amount"):
-        _need(_integer(posting[name]) and abs(posting[name]) <= MAX_AMOUNT, f"{name} is an integer of a usable size")
+        _need(
+            _integer(posting[name]) and abs(posting[name]) <= MAX_AMOUNT,
+            f"{name} is an integer of a usable size",
+        )
     _need(posting["amount"] or posting["base_amount"], "a posting of nothing")
     _need(_currency(posting["currency"]), "currency is three capitals")
     if posting["currency"] == base_currency:
-        _need(posting["amount"] == posting["base_amount"], "amount and base_amount differ in the base currency")
+        _need(
+            posting["amount"] == posting["base_amount"], "amount and base_amount differ in the base currency"
+        )
     _need(_text(posting["channel"], 60) and _text(posting["path"], 3000), "channel and path are texts")
     for name in ("location", "tax_code", "category"):
         _need(posting[name] is None or _text(posting[name], 1000), f"{name} is a text or null")
@@ -130,7 +169,11 @@ def _currency(value: Any) -> bool:
 
 def _day(value: Any) -> bool:
     try:
-        return isinstance(value, str) and len(value) == 10 and 1970 <= datetime.date.fromisoformat(value).year <= 2200
+        return (
+            isinstance(value, str)
+            and len(value) == 10
+            and 1970 <= datetime.date.fromisoformat(value).year <= 2200
+        )
     except ValueError:
         return False
 
@@ -184,11 +227,13 @@ class Books:
 
     def _take_one(self, entry: Any, accepted: list[dict[str, Any]]) -> dict[str, Any]:
         name = entry.get("id") if isinstance(entry, dict) else None
-        if not _text(name, 300) or not name.isprintable():
+        if not isinstance(name, str) or not _text(name, 300) or not name.isprintable():
             raise BadRequest(400, "every entry has an id")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()
-        found = self._db.execute("SELECT digest, acknowledgement FROM entries WHERE id = ?", [name]).fetchone()
+        found = self._db.execute(
+            "SELECT digest, acknowledgement FROM entries WHERE id = ?", [name]
+        ).fetchone()
         if found and found[0] == digest:
             return {"id": name, "status": "duplicate", "acknowledgement": found[1], "error": None}
         try:
@@ -200,7 +245,8 @@ class Books:
         receipt = f"BK-{number:08d}-{digest[:8]}"
         now = datetime.datetime.now(datetime.UTC).isoformat()
         self._db.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", [number, name, entry["seq"], digest, receipt, now, text]
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [number, name, entry["seq"], digest, receipt, now, text],
         )
         accepted.append(entry)
         return {"id": name, "status": "accepted", "acknowledgement": receipt, "error": None}
@@ -208,17 +254,21 @@ class Books:
     def one(self, name: str) -> list[dict[str, Any]]:
         """The entry of that id, or none."""
         with self._lock:
-            rows = self._db.execute("SELECT body, acknowledgement FROM entries WHERE id = ?", [name]).fetchall()
+            rows = self._db.execute(
+                "SELECT body, acknowledgement FROM entries WHERE id = ?", [name]
+            ).fetchall()
         return [{**json.loads(body), "acknowledgement": receipt} for body, receipt in rows]
 
     def after(self, seq: int) -> list[dict[str, Any]]:
         """The next page in the order of seq; entries of one seq (several companies) are never torn apart."""
         with self._lock:
             last = self._db.execute(
-                "SELECT max(seq) FROM (SELECT seq FROM entries WHERE seq > ? ORDER BY seq LIMIT ?)", [seq, PAGE]
+                "SELECT max(seq) FROM (SELECT seq FROM entries WHERE seq > ? ORDER BY seq LIMIT ?)",
+                [seq, PAGE],
             ).fetchone()[0]
             rows = self._db.execute(
-                "SELECT body, acknowledgement FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq, id", [seq, last or 0]
+                "SELECT body, acknowledgement FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq, id",
+                [seq, last or 0],
             ).fetchall()
         return [{**json.loads(body), "acknowledgement": receipt} for body, receipt in rows]
 
@@ -325,7 +375,9 @@ class Faults:
         if times and mode not in MODES and not re.fullmatch(r"[45][0-9][0-9]", mode):
             raise BadRequest(400, f"no fault is called {mode!r}; there are 4xx, 5xx, {', '.join(MODES)}")
         retry_after = order.get("retry_after")
-        fault = Fault(mode, float(order.get("seconds", 1.0)), None if retry_after is None else str(retry_after))
+        fault = Fault(
+            mode, float(order.get("seconds", 1.0)), None if retry_after is None else str(retry_after)
+        )
         with self._lock:
             self._armed = [*self._armed, (fault, times)] if times else []
 
@@ -435,7 +487,11 @@ class Handler(BaseHTTPRequestHandler):
         elif fault.mode == "some_results":
             self._answer(200, {"results": json.loads(answer)["results"][:-1]})
         else:
-            bodies = {"garbage": b'{"results": [{"id": 7, "st', "html": b"<html>OK</html>", "huge": b" " * (11 << 20) + answer}
+            bodies = {
+                "garbage": b'{"results": [{"id": 7, "st',
+                "html": b"<html>OK</html>",
+                "huge": b" " * (11 << 20) + answer,
+            }
             self._send(200, bodies[fault.mode])
 
     def _body(self) -> bytes:
@@ -512,8 +568,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description="A Bookkeeper to try things against.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True, help="0: any free one; the first line printed says which")
-    parser.add_argument("--secret", default=os.environ.get("BOOKKEEPER_SECRET", ""), help="or BOOKKEEPER_SECRET")
+    parser.add_argument(
+        "--port", type=int, required=True, help="0: any free one; the first line printed says which"
+    )
+    parser.add_argument(
+        "--secret", default=os.environ.get("BOOKKEEPER_SECRET", ""), help="or BOOKKEEPER_SECRET"
+    )
     parser.add_argument("--file", type=Path, required=True, help="the beancount file, written again at start")
     parser.add_argument("--db", type=Path, required=True, help="the SQLite file, its memory")
     parser.add_argument("--base-currency", help="needed for entries in several currencies")
@@ -527,7 +587,7 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"listening on http://{options.host}:{server.server_address[1]}/", flush=True)
     try:
-        server.serve_forever(poll_interval=0.1)
+        server.serve_forever(poll_interval=0.02)
     except KeyboardInterrupt:
         pass
     finally:
@@ -536,4 +596,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

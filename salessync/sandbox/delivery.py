@@ -31,7 +31,7 @@ def arrange(deliveries: list[Delivery], rng: Random, *, twice: float = 0.10, ear
     """A day as the network brings it: some messages twice, some before their order, neighbours shuffled."""
     line = sorted(deliveries, key=lambda d: (d.at, not d.opens, d.delivery_id))
     places = [float(i) for i in range(len(line))]
-    first = {}
+    first: dict[str, int] = {}
     for place, delivery in enumerate(line):
         if delivery.opens:
             first.setdefault(delivery.subject, place)

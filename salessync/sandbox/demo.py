@@ -135,7 +135,15 @@ def _answers(url: str) -> bool:
 
 
 def play_day(
-    *, sales: int, seed: int, base_url: str, known: Keys, folder: Path, alive: Callable[[], None], show: Say, rate: float
+    *,
+    sales: int,
+    seed: int,
+    base_url: str,
+    known: Keys,
+    folder: Path,
+    alive: Callable[[], None],
+    show: Say,
+    rate: float,
 ) -> Outcome:
     """Send a new day's messages and wait until all of them are worked off and acknowledged."""
     drain(alive, show)  # what an interrupted day has left
@@ -146,7 +154,9 @@ def play_day(
     plan = shops.business_day(sales=sales, seed=seed, run=run, day=day)
     before, since, started = findings.state(slugs), datetime.now(UTC), time.monotonic()
     targets = {
-        channel.slug: Target(f"{base_url}/webhooks/{channel.slug}", channel.adapter, known.channels[channel.slug])
+        channel.slug: Target(
+            f"{base_url}/webhooks/{channel.slug}", channel.adapter, known.channels[channel.slug]
+        )
         for channel in shops.CHANNELS
     }
     path = folder / f"accepted-{run}.jsonl"

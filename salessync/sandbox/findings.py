@@ -45,7 +45,8 @@ def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """All rows of one query."""
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 def work_left() -> Work:
@@ -140,7 +141,7 @@ def ignored(since: datetime) -> Counter[str]:
 
 def early(since: datetime) -> int:
     """Payments and refunds that arrived before anything told their sale."""
-    return rows(
+    found: int = rows(
         "WITH arrived AS (SELECT t.channel_id, t.family, t.type, min(e.received_at) AS at"
         " FROM channels_transaction t JOIN channels_transactionversion v ON v.transaction_id = t.id"
         " JOIN channels_event e ON e.id = v.event_id WHERE t.created_at >= %s GROUP BY t.id)"
@@ -148,6 +149,7 @@ def early(since: datetime) -> int:
         " WHERE s.type = 'sale' AND o.type <> 'sale' AND o.at < s.at",
         since,
     )[0][0]
+    return found
 
 
 def not_stored(ground_truth: Path) -> list[str]:
@@ -179,7 +181,7 @@ def not_stored(ground_truth: Path) -> list[str]:
 
 def _percentiles(seconds: str, source: str, since: datetime) -> Percentiles:
     found = rows(
-        f"SELECT count(*), percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY {seconds}) FROM {source}",  # noqa: S608 -- both from this file
+        f"SELECT count(*), percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY {seconds}) FROM {source}",
         since,
     )[0]
     return Percentiles(found[0], *(round(1000 * float(value), 1) for value in found[1] or (0, 0, 0)))
@@ -231,7 +233,9 @@ def deliveries() -> dict[str, int]:
 
 def refusals() -> list[str]:
     """What Bookkeeper said of the entries it refused."""
-    return [row[0] for row in rows("SELECT DISTINCT error FROM ledger_delivery WHERE state = 'refused' LIMIT 5")]
+    return [
+        row[0] for row in rows("SELECT DISTINCT error FROM ledger_delivery WHERE state = 'refused' LIMIT 5")
+    ]
 
 
 def trial_balance() -> Balances:
@@ -255,10 +259,10 @@ def differences(ours: Balances, theirs: Balances) -> list[str]:
 
 
 def plural(count: int, one: str) -> str:
-    """"1 sale", "2 sales"."""
+    """ "1 sale", "2 sales"."""
     return f"{count} {one}" if count == 1 else f"{count} {re.sub('y$', 'ie', one)}s"
 
 
 def listed(counts: Iterable[tuple[str, int]]) -> str:
-    """"a 1, b 2"."""
+    """ "a 1, b 2"."""
     return ", ".join(f"{name} {count}" for name, count in sorted(counts))

@@ -65,7 +65,9 @@ class GroundTruth:
     def __enter__(self) -> "GroundTruth":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def accepted(self, delivery: Delivery) -> None:
@@ -221,4 +223,7 @@ def _standard(delivery: Delivery, secret: str, now: datetime) -> Headers:
     }
 
 
-SIGNERS: dict[str, Callable[[Delivery, str, datetime], Headers]] = {"shopify": _shopify, "standard": _standard}
+SIGNERS: dict[str, Callable[[Delivery, str, datetime], Headers]] = {
+    "shopify": _shopify,
+    "standard": _standard,
+}

@@ -23,7 +23,7 @@ class Kind:
     gateways: tuple[str, ...]
     places: dict[Place, tuple[Levy, ...]]  # destination: its taxes
     shipping: tuple[tuple[str, int], ...]
-    scenarios: tuple[tuple[str, int], ...]  # name of a method of Shop, weight
+    stories: tuple[tuple[str, int], ...]  # a story of shopify_stories, its weight
 
 
 def _levies(*pairs: tuple[str, str]) -> tuple[Levy, ...]:
@@ -56,7 +56,7 @@ AMERICAN = Kind(
         ),
     },
     shipping=(("Ground", 595), ("Two days", 1290)),
-    scenarios=(
+    stories=(
         *_ALWAYS, ("with_tip", 6), ("gift_card_sold", 3), ("unknown_item", 2), ("paid_in_other_currency", 2),
         ("test_order", 0), ("without_address", 0), ("orphan_payment", 0),
     ),
@@ -78,5 +78,5 @@ GERMAN = Kind(
         ),
     },
     shipping=(("DHL Paket", 490), ("DHL Express", 1190)),
-    scenarios=(*_ALWAYS, ("paid_on_delivery", 3), ("with_wrong_total", 0), ("without_currency", 0)),
+    stories=(*_ALWAYS, ("paid_on_delivery", 3), ("with_wrong_total", 0), ("without_currency", 0)),
 )

@@ -1,24 +1,27 @@
 """A sandbox Shopify shop: what happens to its orders in a day, told in webhooks as Shopify tells it. Pure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from salessync.sandbox import people
-from salessync.sandbox.catalog import GIFT_CARD, PRODUCTS, UNKNOWN, Product
+from salessync.sandbox.catalog import GIFT_CARD, PRODUCTS, Product
 from salessync.sandbox.delivery import Delivery
 from salessync.sandbox.people import Person
 from salessync.sandbox.shopify_kinds import Kind
-from salessync.sandbox.shopify_order import (
-    CARD_COMPANIES, Item, Json, Levy, Order, Payment, Refund, Taxed, major, order_payload, refund_payload, shown, spread,
+from salessync.sandbox.shopify_order import Item, Levy, Order, Payment, Refund, Taxed, spread
+from salessync.sandbox.shopify_payload import (
+    CARD_COMPANIES,
+    Json,
+    major,
+    order_payload,
+    refund_payload,
     transaction_payload,
-)  # fmt: skip
-from salessync.sandbox.shopify_truth import book
+)
 from salessync.sandbox.truth import Truth
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -28,7 +31,7 @@ _SHOP = 100_000
 
 @dataclass
 class Shop:
-    """One channel's day. Every method that changes an order tells it at once, with a later `updated_at`."""
+    """One channel's day: places orders, lets things happen to them, and tells of it, always with a later `updated_at`."""
 
     slug: str
     kind: Kind
@@ -41,294 +44,6 @@ class Shop:
     people: list[Person] = field(default_factory=list)
     told: set[int] = field(default_factory=set)  # payments
     made: int = 0
-
-    def trade(self, count: int) -> None:
-        """Tell `count` orders: each scenario once, then by weight; then the figures they leave."""
-        names = [name for name, _ in self.kind.scenarios]
-        weights = [weight for _, weight in self.kind.scenarios]
-        deck = names[:count] + self.rng.choices(names, weights, k=max(count - len(names), 0))
-        self.rng.shuffle(deck)
-        for name in deck:
-            scenario: Callable[[], None] = getattr(self, name)
-            scenario()
-        for order in self.orders:
-            book(self.slug, order, self.truth)
-
-    # --- scenarios -------------------------------------------------------------
-
-    def paid_at_once(self) -> None:
-        """Most orders: a card charged at checkout."""
-        order = self.place()
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        if self.rng.random() < 0.5:
-            self.tell(order, "orders/paid")
-        if self.rng.random() < 0.3:
-            self.close(order)
-
-    def captured_later(self) -> None:
-        """Authorized at checkout, captured when the parcel leaves."""
-        order = self.place()
-        self.authorize(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 30, 300)
-        self.capture(order)
-        self.tell_payments(order)
-        self.tell(order, "orders/paid")
-
-    def split_with_gift_card(self) -> None:
-        """A gift card pays a part, a card the rest."""
-        order = self.place(least=2)
-        self.pay_split(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def with_order_discount(self) -> None:
-        """A code on the whole order."""
-        order = self.place(least=2, code=True)
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def with_line_discount(self) -> None:
-        """One line marked down, and the whole order by a code."""
-        order = self.place(least=2, markdown=True, code=self.rng.random() < 0.4)
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def with_shipping_discount(self) -> None:
-        """Half of the shipping is on the house."""
-        order = self.place(shipping_discount=True)
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def with_tip(self) -> None:
-        """The buyer tips at checkout."""
-        order = self.place(tip=self.rng.choice([100, 200, 350]))
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def gift_card_sold(self) -> None:
-        """A gift card among the goods: a liability, no revenue, no tax."""
-        order = self.place(extra=GIFT_CARD)
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def unknown_item(self) -> None:
-        """Something that no catalogue knows."""
-        order = self.place(extra=UNKNOWN)
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def scarce_item(self) -> None:
-        """What the shelf is short of."""
-        order = self.place(extra=PRODUCTS[0])
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    def returned_in_part(self) -> None:
-        """One to three refunds by line; the parcel is kept, some goods go back on the shelf."""
-        order = self.place(least=2, units=(2, 4))
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        for _ in range(self.rng.randint(1, 3)):
-            candidates = [item for item in order.kept if item.current > 0]
-            if sum(item.current for item in candidates) < 2:
-                break
-            item = self.rng.choice(candidates)
-            units = (
-                1 if sum(i.current for i in candidates) == 2 else self.rng.randint(1, min(item.current, 2))
-            )
-            self.later(order, 20, 120)
-            refund = self.refund(
-                order, [(item, units)], restock=self.rng.choice(["return", "return", "no_restock"])
-            )
-            self.tell_refund(order, refund)
-            if self.rng.random() < 0.5:
-                self.tell(order, "orders/updated")
-
-    def returned_in_full(self) -> None:
-        """Everything comes back, in two refunds, the shipping with the last."""
-        order = self.place(least=2)
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        first, *others = order.kept
-        self.later(order, 30, 120)
-        self.tell_refund(order, self.refund(order, [(first, first.quantity)]))
-        self.later(order, 30, 120)
-        rest = [(item, item.quantity) for item in others]
-        self.tell_refund(order, self.refund(order, rest, shipping=True))
-        self.tell(order, "orders/updated")
-
-    def split_and_returned(self) -> None:
-        """Paid by gift card and card, one line given back to both."""
-        order = self.place(least=2)
-        self.pay_split(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        item = max(order.kept, key=lambda i: i.net)
-        self.later(order, 30, 200)
-        self.tell_refund(order, self.refund(order, [(item, item.quantity)]))
-
-    def goodwill(self) -> None:
-        """Money back and nothing returned."""
-        order = self.place()
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 30, 200)
-        self.tell_refund(order, self.refund(order, [], amount=max(order.total // self.rng.randint(4, 9), 1)))
-        if self.rng.random() < 0.5:
-            self.tell(order, "orders/updated")
-
-    def refund_settles_later(self) -> None:
-        """A refund that its processor pays only later; the order's next update says so."""
-        order = self.place()
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        item = order.kept[0]
-        self.later(order, 10, 60)
-        refund = self.refund(order, [(item, 1)], pending=True)
-        self.tell_refund(order, refund)
-        self.later(order, 60, 200)
-        refund.pending, refund.settled_at = False, order.updated
-        self.tell(order, "orders/updated")
-
-    def refund_stays_pending(self) -> None:
-        """A refund that is still on its way when the day ends."""
-        order = self.place()
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 60, 200)
-        self.tell_refund(order, self.refund(order, [(order.kept[0], 1)], pending=True))
-
-    def line_removed(self) -> None:
-        """An edit takes a line out before the money is captured."""
-        order = self.place(least=2)
-        self.authorize(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 5, 40)
-        order.kept[-1].removed = True
-        self.tell(order, "orders/updated")
-        self.later(order, 20, 100)
-        self.capture(order)
-        self.tell_payments(order)
-        self.tell(order, "orders/paid")
-
-    def line_added(self) -> None:
-        """An edit adds a line, which is paid on its own."""
-        order = self.place()
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 5, 40)
-        order.items.append(self.item(order, self.product(order), 1, added=True))
-        self.tell(order, "orders/updated")
-        self.later(order, 5, 60)
-        self.pay(order)
-        self.tell_payments(order)
-        self.tell(order, "orders/paid")
-
-    def cancelled_and_refunded(self) -> None:
-        """Cancelled before it left: everything is given back at once."""
-        order = self.place()
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 10, 60)
-        everything = [(item, item.quantity) for item in order.kept]
-        refund = self.refund(order, everything, shipping=True, restock="cancel")
-        order.cancelled_at = order.updated
-        self.tell_refund(order, refund)
-        self.tell(order, "orders/cancelled")
-
-    def voided(self) -> None:
-        """An authorization that is released: nothing was ever taken."""
-        order = self.place()
-        self.authorize(order)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-        self.later(order, 20, 200)
-        held = order.payments[-1]
-        self.add_payment(order, "void", held.gateway, held.amount, parent=held)
-        order.cancelled_at = order.updated
-        self.tell_payments(order)
-        self.tell(order, "orders/cancelled")
-
-    def paid_on_delivery(self) -> None:
-        """Placed unpaid, paid in the evening."""
-        order = self.place()
-        self.tell(order, "orders/create")
-        self.later(order, 60, 300)
-        self.pay(order, "manual")
-        self.tell_payments(order)
-        self.tell(order, "orders/paid")
-
-    def never_paid(self) -> None:
-        """Placed and left: no revenue."""
-        self.tell(self.place(), "orders/create")
-
-    def paid_in_other_currency(self) -> None:
-        """The buyer sees and pays another currency; the shop keeps its own."""
-        order = self.place()
-        order.buyer_currency, order.buyer_rate = "CAD", Decimal("1.3725")
-        self.pay(order, "shopify_payments")
-        order.payments[-1].foreign = shown(order, order.total)
-        self.tell(order, "orders/create")
-        self.tell_payments(order)
-
-    # --- what should not be posted ---------------------------------------------
-
-    def test_order(self) -> None:
-        """A developer's own order."""
-        order = self.place(counted=False)
-        order.test = True
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.truth.test_orders += 1
-
-    def without_address(self) -> None:
-        """Nobody can say where it is taxed."""
-        order = self.place(counted=False)
-        order.homeless = True
-        self.pay(order)
-        self.tell(order, "orders/create")
-        self.truth.quarantined["MISSING_JURISDICTION"] += 1
-
-    def with_wrong_total(self) -> None:
-        """The parts do not add up to what it says."""
-        order = self.place(counted=False)
-        self.pay(order)
-        order.first_total = order.total + 1000
-        self.tell(order, "orders/create", wrong_total=True)
-        self.truth.quarantined["TOTAL_MISMATCH"] += 1
-
-    def without_currency(self) -> None:
-        """An amount of nothing in particular."""
-        order = self.place(counted=False)
-        self.pay(order)
-        self.tell(order, "orders/create", without="currency")
-        self.truth.quarantined["MISSING_CURRENCY"] += 1
-
-    def orphan_payment(self) -> None:
-        """A payment whose order never comes."""
-        order = self.place(counted=False)
-        self.pay(order)
-        self.tell_payments(order)
-        self.truth.orphans += 1
 
     # --- an order's life -------------------------------------------------------
 
@@ -350,6 +65,22 @@ class Shop:
         order.tip = tip
         if counted:
             self.orders.append(order)
+        return order
+
+    def sold(self, **wishes: Any) -> Order:
+        """An order that is paid at checkout, and told."""
+        order = self.place(**wishes)
+        self.pay(order)
+        self.tell(order, "orders/create")
+        self.tell_payments(order)
+        return order
+
+    def held(self, **wishes: Any) -> Order:
+        """An order whose money is held at checkout, and told."""
+        order = self.place(**wishes)
+        self.authorize(order)
+        self.tell(order, "orders/create")
+        self.tell_payments(order)
         return order
 
     def _empty_order(self) -> Order:

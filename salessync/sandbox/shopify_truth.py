@@ -3,7 +3,17 @@
 from salessync.sandbox.catalog import GIFT_CARD, STOCKED
 from salessync.sandbox.shopify_order import Levy, Order, Payment, Refund, Taxed
 from salessync.sandbox.truth import (
-    ALLOWANCES, DISCOUNTS, GIFT_CARDS, IN_TRANSIT, RETURNS, SALES, SHIPPING, TAX, TIPS, Truth, share,
+    ALLOWANCES,
+    DISCOUNTS,
+    GIFT_CARDS,
+    IN_TRANSIT,
+    RETURNS,
+    SALES,
+    SHIPPING,
+    TAX,
+    TIPS,
+    Truth,
+    share,
 )  # fmt: skip
 
 CLEARING = {

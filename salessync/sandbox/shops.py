@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from random import Random
 
-from salessync.sandbox import shopify_kinds, shopify_shop, till
+from salessync.sandbox import shopify_kinds, shopify_shop, shopify_stories, till
 from salessync.sandbox.bulk_orders import orders
 from salessync.sandbox.catalog import catalog_csv
 from salessync.sandbox.delivery import Delivery, Play, arrange
@@ -73,11 +73,13 @@ def business_day(*, sales: int, seed: int, run: int, day: date) -> Day:
         shopify_shop.Shop(channel.slug, kind, Random(f"{seed}/{run}/{channel.slug}"), run, day)
         for channel, kind in ((AMERICAN, shopify_kinds.AMERICAN), (GERMAN, shopify_kinds.GERMAN))
     ]
+    for shop, count in zip(shops, (american, german), strict=True):
+        shopify_stories.trade(shop, count)
     register = till.Till(TILL.slug, Random(f"{seed}/{run}/{TILL.slug}"), run, day)
-    for shop, count in zip([*shops, register], (american, german, counter), strict=True):
-        shop.trade(count)
-    deliveries, truth = [], Truth()
-    for shop in [*shops, register]:
+    register.trade(counter)
+    deliveries, truth = [*register.deliveries], Truth()
+    truth.add(register.truth)
+    for shop in shops:
         deliveries += shop.deliveries
         truth.add(shop.truth)
     personal = frozenset(text for shop in shops for person in shop.people for text in person.personal)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from salessync import verify
 from salessync.core.money import minor_digits
@@ -26,7 +26,7 @@ def figures(outcome: Outcome) -> Iterator[str]:
     yield ""
     yield from _by_channel(outcome)
     yield ""
-    came, twice = findings.copies(since)
+    _, twice = findings.copies(since)
     yield _line(
         "webhooks",
         f"{score.accepted} accepted in {outcome.seconds:.0f} s, {plural(score.retries, 'retry')};"
@@ -39,9 +39,14 @@ def figures(outcome: Outcome) -> Iterator[str]:
     yield _line("latency", f"webhook → posted        {_latency(findings.latency_to_posted(since))}")
     yield _line("", f"webhook → acknowledged  {_latency(findings.latency_to_acknowledged(since))}")
     short = ", ".join(f"{sku} {level}" for sku, level in findings.oversold())
-    yield _line("stock", f"oversold: {short or 'nothing'}; in no catalogue: {', '.join(findings.unmapped()) or 'nothing'}")
+    yield _line(
+        "stock",
+        f"oversold: {short or 'nothing'}; in no catalogue: {', '.join(findings.unmapped()) or 'nothing'}",
+    )
     sent = findings.deliveries()
-    yield _line("Bookkeeper", f"{sent.get('acknowledged', 0)} of {sum(sent.values())} journal entries acknowledged")
+    yield _line(
+        "Bookkeeper", f"{sent.get('acknowledged', 0)} of {sum(sent.values())} journal entries acknowledged"
+    )
     if plan.truth.unbalanced():
         yield _line("shops", f"their own figures do not balance: {plan.truth.unbalanced()}")
 
@@ -72,7 +77,7 @@ def _latency(found: Percentiles) -> str:
 
 
 def money(amount: int, currency: str) -> str:
-    """"1,234.50 USD"."""
+    """ "1,234.50 USD"."""
     digits = minor_digits(currency)
     return f"{Decimal(amount).scaleb(-digits):,.{digits}f} {currency}"
 
@@ -80,7 +85,9 @@ def money(amount: int, currency: str) -> str:
 def checks(outcome: Outcome, books: Path) -> Iterator[Check]:
     """Every claim, one after the other."""
     truth = outcome.plan.truth
-    yield Check("every webhook was accepted", [f"{n} times {what}" for what, n in outcome.score.refused.items()])
+    yield Check(
+        "every webhook was accepted", [f"{n} times {what}" for what, n in outcome.score.refused.items()]
+    )
     yield Check("every accepted webhook is in the inbox, once", findings.not_stored(outcome.ground_truth))
     yield _same(
         "sales and refunds are the shops' own",
@@ -94,9 +101,17 @@ def checks(outcome: Outcome, books: Path) -> Iterator[Check]:
         change(outcome.before.balances, outcome.after.balances),
         truth.nonzero(),
     )
-    yield _same("the shelves are what the shops know", change(outcome.before.stock, outcome.after.stock), _without_zeros(truth.stock))
+    yield _same(
+        "the shelves are what the shops know",
+        change(outcome.before.stock, outcome.after.stock),
+        _without_zeros(truth.stock),
+    )
     yield _same("what is quarantined is what was bad", findings.quarantined(outcome.since), truth.quarantined)
-    yield _same("only payments without their order wait", {"n": outcome.after.waiting - outcome.before.waiting}, {"n": truth.orphans})
+    yield _same(
+        "only payments without their order wait",
+        {"n": outcome.after.waiting - outcome.before.waiting},
+        {"n": truth.orphans},
+    )
     yield _laws()
     yield from _bookkeeper(books)
 
@@ -105,7 +120,7 @@ def _without_zeros(counts: dict[str, int]) -> dict[str, int]:
     return {key: count for key, count in counts.items() if count}
 
 
-def _same(claim: str, found: dict, expected: dict) -> Check:
+def _same(claim: str, found: dict[Any, int], expected: dict[Any, int]) -> Check:
     wrong = [
         f"{key if isinstance(key, str) else ' '.join(key)}: {found.get(key, 0)}, expected {expected.get(key, 0)}"
         for key in sorted(set(found) | set(expected))

@@ -6,6 +6,7 @@ Balances are kept by channel, currency and account (debit positive), in minor un
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 SALES = "Income:Sales"
 SHIPPING = "Income:Shipping"
@@ -40,7 +41,7 @@ class Truth:
     def add(self, other: "Truth") -> None:
         """Take in another shop's figures."""
         for name in ("balances", "sales", "standing", "refunds", "stock", "quarantined"):
-            mine: Counter = getattr(self, name)
+            mine: Counter[Any] = getattr(self, name)
             for key, value in getattr(other, name).items():
                 mine[key] += value
         self.test_orders += other.test_orders

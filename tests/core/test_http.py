@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.peers.add(self.client_address)
         self.server.answer(self)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def reply(self, body=b"{}", status=200, **headers):
         self.send_response(status)
@@ -86,7 +86,9 @@ def test_an_answer(outside):
     server = outside(lambda h: h.reply(b'{"rate": 1.10}', X_Page="2"))
     answer = get(server, params={"after": 3, "q": "a b"}, headers={"Authorization": "Bearer x"})
     assert str(answer.json()["rate"]) == "1.10" and answer.headers["x-page"] == "2"
-    posted = http.post_json(url=f"http://127.0.0.1:{server.port}/in?x=1", body=b'{"a":1}', headers={"webhook-id": "m"})
+    posted = http.post_json(
+        url=f"http://127.0.0.1:{server.port}/in?x=1", body=b'{"a":1}', headers={"webhook-id": "m"}
+    )
     assert posted.status == 200
     (_, path, headers, _), (method, where, sent, body) = server.seen
     assert path == "/?after=3&q=a+b" and headers["Authorization"] == "Bearer x"
@@ -142,7 +144,9 @@ def test_teredo_leads_to_the_client_behind_it(settings):
     assert "127.0.0.1" in http._forbidden(hidden, encrypted=True)
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
+@pytest.mark.parametrize(
+    "address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"]
+)
 def test_what_is_public_needs_https(settings, address):
     settings.OUTBOUND_ALLOWED_CIDRS = []
     settings.DEBUG = False
@@ -162,7 +166,18 @@ def test_a_private_network_can_be_allowed_and_debug_allows_loopback_only(setting
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0"]
+    "host",
+    [
+        "127.0.0.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0",
+    ],
 )
 def test_no_spelling_of_loopback_gets_through(outside, settings, host):
     server = outside()
@@ -234,7 +249,9 @@ def test_tls_keeps_the_name(outside, monkeypatch, tmp_path):
     chain, private = tmp_path / "cert.pem", tmp_path / "key.pem"
     chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, private)
@@ -243,11 +260,11 @@ def test_tls_keeps_the_name(outside, monkeypatch, tmp_path):
     server = outside()
     server.socket = context.wrap_socket(server.socket, server_side=True)
     resolve_to(monkeypatch, ["127.0.0.1"])
-    with pytest.raises(UnableToReach, match="(?i)certificate"):  # nobody vouches for it
+    with pytest.raises(UnableToReach, match=r"(?i)certificate"):  # nobody vouches for it
         http.get_json(url=f"https://books.test:{server.port}/", timeout=5.0)
     monkeypatch.setattr(http._session(), "verify", str(chain))
     assert http.get_json(url=f"https://books.test:{server.port}/", timeout=5.0).status == 200
-    with pytest.raises(UnableToReach, match="(?i)hostname"):
+    with pytest.raises(UnableToReach, match=r"(?i)hostname"):
         http.get_json(url=f"https://other.test:{server.port}/", timeout=5.0)
     assert set(names) == {"books.test", "other.test"}
     assert server.seen[0][2]["Host"] == f"books.test:{server.port}"
@@ -265,7 +282,17 @@ def test_redirects_are_not_followed(outside, status):
 
 
 @pytest.mark.parametrize(
-    ("status", "permanent"), [(400, True), (404, True), (408, False), (409, False), (422, True), (429, False), (500, False), (503, False)]
+    ("status", "permanent"),
+    [
+        (400, True),
+        (404, True),
+        (408, False),
+        (409, False),
+        (422, True),
+        (429, False),
+        (500, False),
+        (503, False),
+    ],
 )
 def test_a_refusal_says_whether_later_helps(outside, status, permanent):
     with pytest.raises(UnableToReach, match=f"{status} no") as error:
@@ -288,7 +315,7 @@ def long(handler):
 
 
 def bomb(handler):
-    handler.reply(gzip.compress(b" " * (http.MAX_ANSWER * 20)), Content_Encoding="gzip")
+    handler.reply(gzip.compress(b" " * (http.MAX_ANSWER * 3)), Content_Encoding="gzip")
 
 
 def endless(handler):
@@ -354,7 +381,7 @@ def test_a_handshake_that_never_ends_is_cut(settings):
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1) or [])
     started = time.monotonic()
     with pytest.raises(UnableToReach, match="not resolved in time"):
         http.get_json(url="https://slow.test/", timeout=0.3)
@@ -393,7 +420,7 @@ def test_nobody_listens_and_no_such_name(settings, monkeypatch):
     settings.OUTBOUND_ALLOWED_CIDRS = ["127.0.0.0/8"]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(UnableToReach, match="(?i)refused"):
+    with pytest.raises(UnableToReach, match=r"(?i)refused"):
         http.get_json(url=f"http://127.0.0.1:{port}/", timeout=5.0)
 
     def getaddrinfo(*_, **__):

@@ -13,5 +13,5 @@ def bookkeeper(tmp_path, settings):
     settings.OUTBOUND_ALLOWED_CIDRS = ["127.0.0.0/8"]
     outbox._resting.clear()
     yield running
-    running.stop()
+    running.kill()
     outbox._resting.clear()

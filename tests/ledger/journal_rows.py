@@ -15,12 +15,16 @@ _numbers = itertools.count(1)
 
 
 def company(slug="acme", base_currency="USD") -> Company:
-    return Company.objects.get_or_create(slug=slug, defaults={"name": f"{slug} Ltd", "base_currency": base_currency})[0]
+    return Company.objects.get_or_create(
+        slug=slug, defaults={"name": f"{slug} Ltd", "base_currency": base_currency}
+    )[0]
 
 
 def channel(slug="main-shop", *, of: Company | None = None) -> Channel:
     of = of or company()
-    return Channel.objects.get_or_create(slug=slug, defaults={"company": of, "adapter": "standard", "currency": "USD"})[0]
+    return Channel.objects.get_or_create(
+        slug=slug, defaults={"company": of, "adapter": "standard", "currency": "USD"}
+    )[0]
 
 
 def account(code: str, of: Company) -> Account:
@@ -32,7 +36,13 @@ def sale_legs(total=1088, tax=88, currency="USD"):
     """(account, amount, currency, base amount, dimensions)."""
     return [
         ("Assets:Clearing:Stripe", total, currency, total, {"path": "tenders/t1"}),
-        ("Income:Sales", -(total - tax), currency, -(total - tax), {"path": "lines/1/gross", "category": "general"}),
+        (
+            "Income:Sales",
+            -(total - tax),
+            currency,
+            -(total - tax),
+            {"path": "lines/1/gross", "category": "general"},
+        ),
         ("Liabilities:Tax-payable", -tax, currency, -tax, {"path": "lines/1/taxes/0", "tax_code": "US-NY"}),
     ]
 
@@ -43,7 +53,9 @@ def record(source_id: str, kind="sale", padding=0, on="main-shop") -> bytes:
     return json.dumps(body | ({"extensions": {"x": "y" * padding}} if padding else {})).encode()
 
 
-def entry(legs=None, *, day=date(2026, 9, 1), on: Channel | None = None, padding=0, number=None, source_id=None) -> JournalEntry:
+def entry(
+    legs=None, *, day=date(2026, 9, 1), on: Channel | None = None, padding=0, number=None, source_id=None
+) -> JournalEntry:
     """One sale with one journal entry, due for Bookkeeper."""
     on = on or channel()
     legs = legs or sale_legs()
@@ -64,7 +76,13 @@ def entry(legs=None, *, day=date(2026, 9, 1), on: Channel | None = None, padding
         )  # fmt: skip
         Transaction.objects.filter(pk=sale.pk).update(version_id=version.pk)
         made = JournalEntry.objects.create(
-            company=of, seq=of.feed_seq, transaction=sale, sequence=1, version_id=version.pk, date=day, legs=len(legs)
+            company=of,
+            seq=of.feed_seq,
+            transaction=sale,
+            sequence=1,
+            version_id=version.pk,
+            date=day,
+            legs=len(legs),
         )
         Posting.objects.bulk_create(
             Posting(

@@ -11,7 +11,7 @@ from ledger import bookkeeper as client
 from salessync.core import http
 from salessync.core.http import Answer, UnableToReach
 
-SECRET, OLD_SECRET = "whsec_c2FuZGJveC1zZWNyZXQ=", "whsec_b2xkLXNlY3JldA"  # noqa: S105
+SECRET, OLD_SECRET = "whsec_c2FuZGJveC1zZWNyZXQ=", "whsec_b2xkLXNlY3JldA"
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +29,12 @@ def an_entry(entry=7):
         source=client.Origin("sale", "main-shop", "450789469", "2026-09-01T10:00:00Z"),
         record=msgspec.Raw(b'{"schema": "salessync/1"}'),
         postings=[
-            client.Leg("Assets:Clearing:Stripe", 1088, "USD", 1088, "main-shop", "L1", None, None, "tenders/t1"),
-            client.Leg("Income:Sales", -1088, "USD", -1088, "main-shop", "L1", "US-NY", "general", "lines/1/gross"),
+            client.Leg(
+                "Assets:Clearing:Stripe", 1088, "USD", 1088, "main-shop", "L1", None, None, "tenders/t1"
+            ),
+            client.Leg(
+                "Income:Sales", -1088, "USD", -1088, "main-shop", "L1", "US-NY", "general", "lines/1/gross"
+            ),
         ],
     )
 
@@ -73,7 +77,11 @@ def test_push_signs_the_bytes_it_sends(monkeypatch):
 
     def post_json(*, url, body, headers, timeout):
         sent.update(url=url, body=body, headers=headers)
-        return Answer(200, {}, b'{"results": [{"id": "acme:7", "status": "accepted", "acknowledgement": "BK-1", "error": null}]}')
+        return Answer(
+            200,
+            {},
+            b'{"results": [{"id": "acme:7", "status": "accepted", "acknowledgement": "BK-1", "error": null}]}',
+        )
 
     monkeypatch.setattr(http, "post_json", post_json)
     verdicts = client.push(key="msg_1", entries=[an_entry()])
@@ -83,7 +91,9 @@ def test_push_signs_the_bytes_it_sends(monkeypatch):
     standardwebhooks.Webhook(SECRET).verify(sent["body"], sent["headers"], json_parse=False)
 
 
-@pytest.mark.parametrize("secret", ["", "  ", "whsec_", "whsec_not-base64", "whsec_ä", "whsec_!!!!", f"{SECRET} whsec_"])
+@pytest.mark.parametrize(
+    "secret", ["", "  ", "whsec_", "whsec_not-base64", "whsec_ä", "whsec_!!!!", f"{SECRET} whsec_"]
+)
 def test_a_secret_that_cannot_sign_is_said_and_never_used(settings, secret):
     settings.BOOKKEEPER_SECRET = secret
     assert "BOOKKEEPER_SECRET" in client.why_not_configured()
@@ -96,9 +106,17 @@ def result(id_="a", status="accepted", **more):
 
 
 def test_verdicts_are_read():
-    answer = {"results": [result("b", "duplicate"), result("a"), result("c", "refused", acknowledgement=None, error="why")]}
+    answer = {
+        "results": [
+            result("b", "duplicate"),
+            result("a"),
+            result("c", "refused", acknowledgement=None, error="why"),
+        ]
+    }
     verdicts = client.read_verdicts(Answer(200, {}, json.dumps(answer).encode()), expected=["a", "b", "c"])
-    assert {v.status for v in verdicts.values()} == {"accepted", "duplicate", "refused"} and verdicts["c"].error == "why"
+    assert {v.status for v in verdicts.values()} == {"accepted", "duplicate", "refused"} and verdicts[
+        "c"
+    ].error == "why"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +153,9 @@ def test_an_answer_about_something_else_counts_for_nothing(results):
         client.read_verdicts(Answer(200, {}, json.dumps({"results": results}).encode()), expected=["a"])
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"entries": 5}', b'{"entries": [{"id": "a"}]}', b'{"entries": [[]]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"entries": 5}', b'{"entries": [{"id": "a"}]}', b'{"entries": [[]]}']
+)
 def test_a_page_that_cannot_be_read_is_no_page(monkeypatch, body):
     monkeypatch.setattr(http, "get_json", lambda **_: Answer(200, {}, body))
     with pytest.raises(UnableToReach):

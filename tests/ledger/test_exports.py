@@ -31,9 +31,17 @@ def books(db):
     """Sales in currencies of 0, 2 and 3 digits, odd texts, and an entry that mixes currencies."""
     journal_rows.entry(day=date(2026, 9, 2), number='#1001 "\\ \n☕')
     journal_rows.entry(day=date(2026, 8, 31), legs=sale_legs(2000, 0)[:2])
-    journal_rows.entry(legs=legs(("Assets:Till:1", 500, "JPY", 333, "a"), ("Income:Sales", -500, "JPY", -333, "b")))
-    journal_rows.entry(legs=legs(("Assets:Till:1", 1234, "KWD", 4012, 'x"y'), ("Income:Sales", -1234, "KWD", -4012, "b\\")))
-    fx = [("Assets:Clearing:Stripe", -65, "EUR", -100, "a"), ("Assets:Bank", 97, "USD", 97, "b"), ("Expenses:Fx", 3, "USD", 3, "c")]
+    journal_rows.entry(
+        legs=legs(("Assets:Till:1", 500, "JPY", 333, "a"), ("Income:Sales", -500, "JPY", -333, "b"))
+    )
+    journal_rows.entry(
+        legs=legs(("Assets:Till:1", 1234, "KWD", 4012, 'x"y'), ("Income:Sales", -1234, "KWD", -4012, "b\\"))
+    )
+    fx = [
+        ("Assets:Clearing:Stripe", -65, "EUR", -100, "a"),
+        ("Assets:Bank", 97, "USD", 97, "b"),
+        ("Expenses:Fx", 3, "USD", 3, "c"),
+    ]
     journal_rows.entry(day=date(2026, 9, 3), legs=legs(*fx))
     other = journal_rows.channel("their-shop", of=journal_rows.company("other", "EUR"))
     journal_rows.entry(on=other, legs=sale_legs(777, 7, "EUR"))
@@ -53,7 +61,9 @@ def beancount_balances(file):
 
 
 def our_balances(company, **more):
-    return {(row.account, row.currency): row.balance for row in reports.trial_balance(company=company, **more)}
+    return {
+        (row.account, row.currency): row.balance for row in reports.trial_balance(company=company, **more)
+    }
 
 
 def export(tmp_path, company="acme"):
@@ -64,7 +74,7 @@ def export(tmp_path, company="acme"):
 
 def test_bean_check_accepts_the_export_and_finds_our_balances(books, tmp_path):
     file = export(tmp_path)
-    checked = subprocess.run([BEAN_CHECK, file], capture_output=True, text=True)  # noqa: S603
+    checked = subprocess.run([BEAN_CHECK, file], capture_output=True, text=True)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
     balances, options = beancount_balances(file)
     assert balances == our_balances(books) and len(balances) > 8
@@ -93,7 +103,9 @@ def test_our_export_and_bookkeepers_own_file_have_the_same_balances(books, bookk
 
 
 def test_an_account_that_beancount_could_not_read_gets_a_name_it_can(db, tmp_path):
-    journal_rows.entry(legs=legs(("Assets:Caisse café", 1, "USD", 1, "a"), ("Assets:Caisse-caf", -1, "USD", -1, "b")))
+    journal_rows.entry(
+        legs=legs(("Assets:Caisse café", 1, "USD", 1, "a"), ("Assets:Caisse-caf", -1, "USD", -1, "b"))
+    )
     file = export(tmp_path)
     balances, _ = beancount_balances(file)
     assert len(balances) == 2 and 'code: "Assets:Caisse café"' in file.read_text()
@@ -110,7 +122,10 @@ def test_the_trial_balance_adds_up_until_its_day(books):
     sales = rows["Income:Sales", "USD"]
     assert (sales.debit, sales.credit, sales.balance, sales.base_balance) == (0, 3000, -3000, -3000)
     assert rows["Income:Sales", "KWD"].base_balance == -4012
-    assert our_balances(books, as_of=date(2026, 8, 31)) == {("Assets:Clearing:Stripe", "USD"): 2000, ("Income:Sales", "USD"): -2000}
+    assert our_balances(books, as_of=date(2026, 8, 31)) == {
+        ("Assets:Clearing:Stripe", "USD"): 2000,
+        ("Income:Sales", "USD"): -2000,
+    }
     assert our_balances(books, as_of=date(2026, 8, 30)) == {}
     totals = reports.totals(list(rows.values()))
     assert totals.base == 0
@@ -132,7 +147,11 @@ def test_the_command_prints_minor_units_for_programs_and_major_units_for_people(
 
 
 def test_wrong_usage_is_said(db):
-    for arguments in (["trial_balance"], ["trial_balance", "--company", "none"], ["export_books", "--format", "beancount"]):
+    for arguments in (
+        ["trial_balance"],
+        ["trial_balance", "--company", "none"],
+        ["export_books", "--format", "beancount"],
+    ):
         with pytest.raises(CommandError) as error:
             call_command(*arguments)
         assert error.value.returncode == 2

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from ledger import outbox
 from ledger import bookkeeper as client
+from ledger import outbox
 from ledger.models import Delivery
 from salessync.core.models import AuditRow
 from tests.ledger import journal_rows
@@ -48,7 +48,12 @@ def test_what_is_due_is_delivered_once(db, bookkeeper):
     assert list(delivered()) == [known_as(e) for e in sent]
     assert outbox.push_all_due() == outbox.PushResult()
     row = AuditRow.objects.get(action="acknowledged")
-    assert (row.actor, row.object_type, row.object_id, row.company_id) == ("bookkeeper", "delivery", sent[0].pk, sent[0].company_id)
+    assert (row.actor, row.object_type, row.object_id, row.company_id) == (
+        "bookkeeper",
+        "delivery",
+        sent[0].pk,
+        sent[0].company_id,
+    )
     assert row.data["entries"] == 3 and (row.data["first_seq"], row.data["last_seq"]) == (1, 3)
 
 
@@ -101,7 +106,9 @@ def test_a_refused_entry_waits_for_a_person_and_stops_nobody(db, bookkeeper):
     assert bookkeeper.accepted().keys() == {known_as(good)}
 
 
-@pytest.mark.parametrize("mode", ["drop_reply", "garbage", "html", "no_acknowledgement", "some_results", "huge"])
+@pytest.mark.parametrize(
+    "mode", ["drop_reply", "garbage", "html", "no_acknowledgement", "some_results", "huge"]
+)
 def test_an_answer_lost_or_spoilt_counts_for_nothing_and_the_retry_is_a_duplicate(db, bookkeeper, mode):
     entries(3)
     bookkeeper.fail(mode)
@@ -203,9 +210,13 @@ def test_a_key_that_bookkeeper_saw_with_another_body_is_replaced(db, bookkeeper)
     first = entries(4)
     bookkeeper.fail("drop_reply")
     outbox.push_all_due()
-    lost = Delivery.objects.get(entry=first[0])  # somebody finished one of them by hand: the batch is no longer what it was
+    lost = Delivery.objects.get(
+        entry=first[0]
+    )  # somebody finished one of them by hand: the batch is no longer what it was
     Delivery.objects.filter(entry=first[0]).update(
-        state="acknowledged", acknowledgement=bookkeeper.accepted()[known_as(first[0])], acknowledged_at=timezone.now()
+        state="acknowledged",
+        acknowledgement=bookkeeper.accepted()[known_as(first[0])],
+        acknowledged_at=timezone.now(),
     )
     make_due()
     result = outbox.push_all_due()
@@ -314,9 +325,15 @@ def test_what_bookkeeper_gives_back_is_what_was_sent(db, bookkeeper):
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
-    [("URL", "", "BOOKKEEPER_URL is not set"), ("SECRET", "", "BOOKKEEPER_SECRET is not set"), ("SECRET", "whsec_ä", "base64")],
+    [
+        ("URL", "", "BOOKKEEPER_URL is not set"),
+        ("SECRET", "", "BOOKKEEPER_SECRET is not set"),
+        ("SECRET", "whsec_ä", "base64"),
+    ],
 )
-def test_without_an_address_or_a_secret_nothing_happens_and_it_says_so(db, bookkeeper, settings, name, value, says):
+def test_without_an_address_or_a_secret_nothing_happens_and_it_says_so(
+    db, bookkeeper, settings, name, value, says
+):
     entries(1)
     setattr(settings, f"BOOKKEEPER_{name}", value)
     assert says in outbox.push_all_due().halted

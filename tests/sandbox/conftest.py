@@ -7,4 +7,4 @@ from tests.sandbox.running import RunningBookkeeper
 def bookkeeper(tmp_path):
     running = RunningBookkeeper(tmp_path)
     yield running
-    running.stop()
+    running.kill()

@@ -1,6 +1,5 @@
 """The sandbox Bookkeeper as a process of its own."""
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import requests
 
 ROOT = Path(__file__).parents[2]
-SECRET = "whsec_c2FuZGJveC1zZWNyZXQ="  # noqa: S105
+SECRET = "whsec_c2FuZGJveC1zZWNyZXQ="
 
 
 class RunningBookkeeper:
@@ -24,7 +23,7 @@ class RunningBookkeeper:
         command = [sys.executable, "-m", "salessync.sandbox.bookkeeper", "--port", "0", "--secret", SECRET]
         command += ["--file", str(self.file), "--db", str(self.db)]
         command += ["--base-currency", self.base_currency] if self.base_currency else []
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().split()[-1] + "entries"
 
     def stop(self) -> None:
@@ -38,7 +37,9 @@ class RunningBookkeeper:
         self.process.stdout.close()
 
     def fail(self, mode, times=1, **more) -> None:
-        answer = requests.post(self.url.replace("entries", "_faults"), json={"mode": mode, "times": times, **more}, timeout=5)
+        answer = requests.post(
+            self.url.replace("entries", "_faults"), json={"mode": mode, "times": times, **more}, timeout=5
+        )
         assert answer.status_code == 200, answer.text
 
     def accepted(self) -> dict[str, str]:

@@ -199,7 +199,7 @@ def card(row: Json) -> Card | None:
         return None
     number, company = details.get("credit_card_number"), details.get("credit_card_company")
     last4 = number[-4:] if type(number) is str and number[-4:].isascii() and number[-4:].isdigit() else None
-    brand = company.casefold() if type(company) is str and company else None
+    brand = company[:40].casefold() if type(company) is str and company else None
     if last4 is not None and len(last4) < 4:
         last4 = None
     if brand is None and last4 is None:

@@ -14,10 +14,17 @@ Keep = Callable[[Any], Any]
 
 
 def _scalar(value: Any) -> Any:
-    """A number, a truth value or a short word; of anything else only its kind, so that it is refused as before."""
+    """A number, a truth value or a short word."""
+    return _blank(value) if type(value) is dict or type(value) is list else value
+
+
+def _blank(value: Any) -> Any:
+    """Of what has no place there only its kind, so that it is refused as before."""
     if type(value) is dict:
-        return {}
-    return [] if type(value) is list else value
+        return {"scrubbed": None} if value else value
+    if type(value) is list:
+        return [None] if value else value
+    return "?" if type(value) is str and value else value
 
 
 def _text(value: Any) -> Any:
@@ -34,12 +41,12 @@ def _object(keep: Mapping[str, Keep]) -> Keep:
 
     def kept(value: Any) -> Any:
         if type(value) is not dict:
-            return [] if type(value) is list else "" if type(value) is str else value
+            return _blank(value)
         found = {}
         for key in plain:
             if key in value:
                 one = value[key]
-                found[key] = _scalar(one) if type(one) is dict or type(one) is list else one
+                found[key] = _blank(one) if type(one) is dict or type(one) is list else one
         for key, how in rest:
             if key in value:
                 found[key] = how(value[key])
@@ -51,7 +58,7 @@ def _object(keep: Mapping[str, Keep]) -> Keep:
 def _list(of: Keep) -> Keep:
     def kept(value: Any) -> Any:
         if type(value) is not list:
-            return {} if type(value) is dict else "" if type(value) is str else value
+            return _blank(value)
         return [of(one) for one in value]
 
     return kept
@@ -65,8 +72,10 @@ def _customer(value: Any) -> Any:
     if type(value) is not dict:
         return None
     identifier = value.get("id")
-    hashed = customer_ref(identifier) if type(identifier) in (int, str) else _scalar(identifier)
-    return {"id": hashed} | ({"tax_exempt": value["tax_exempt"]} if type(value.get("tax_exempt")) is bool else {})
+    if (type(identifier) is int and 0 <= identifier < 10**30) or (type(identifier) is str and len(identifier) <= 255):
+        identifier = customer_ref(identifier)
+    kept = {"id": " " if type(identifier) is str and not identifier.startswith("sha256:") else _scalar(identifier)}
+    return kept | ({"tax_exempt": value["tax_exempt"]} if type(value.get("tax_exempt")) is bool else {})
 
 
 _MONEY = _object(_words("amount currency_code currency"))
@@ -157,4 +166,4 @@ _ROOT = _object(
 
 def scrub(payload: Any) -> Any:
     """The payload with only what is allowed to be kept."""
-    return [] if type(payload) is list else "" if type(payload) is str else _ROOT(payload)
+    return _ROOT(payload)

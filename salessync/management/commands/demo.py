@@ -20,11 +20,15 @@ class Command(BaseCommand):
     help = "Play a day of sales from several channels through the real endpoints, check the outcome, and keep serving."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="stop after the summary; exit 0 only if every check holds")
+        parser.add_argument(
+            "--once", action="store_true", help="stop after the summary; exit 0 only if every check holds"
+        )
         parser.add_argument("--sales", type=_sales, default=300, help="how many (default 300)")
         parser.add_argument("--seed", type=int, help="the same day again; another day each time without it")
         parser.add_argument("--rate", type=float, default=demo.RATE, help="webhooks a second")
-        parser.add_argument("--port", type=int, help="the web's; the next free one where it is taken (default PORT or 8000)")
+        parser.add_argument(
+            "--port", type=int, help="the web's; the next free one where it is taken (default PORT or 8000)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.folder = settings.DATA_DIR / "demo"
@@ -83,7 +87,15 @@ class Command(BaseCommand):
 
     def processes(self, env: dict[str, str], port: int) -> list[Process]:
         """Those of `serve`, and the sandbox's Bookkeeper."""
-        command = [sys.executable, "-m", "salessync.sandbox.bookkeeper", "--port", str(port), "--base-currency", "USD"]
+        command = [
+            sys.executable,
+            "-m",
+            "salessync.sandbox.bookkeeper",
+            "--port",
+            str(port),
+            "--base-currency",
+            "USD",
+        ]
         command += ["--file", str(self.books), "--db", str(self.folder / "books.sqlite")]
         return [*processes(env, data_dir=str(settings.DATA_DIR)), Process("bookkeeper", command)]
 
@@ -96,7 +108,9 @@ class Command(BaseCommand):
 
     def play(self, options: dict[str, Any], base_url: str, bookkeeper_url: str) -> demo.Outcome:
         self.show("starting web, workers, beat and Bookkeeper")
-        demo.wait_until_ready({"web": f"{base_url}/health/ready", "Bookkeeper": bookkeeper_url}, self.check_alive)
+        demo.wait_until_ready(
+            {"web": f"{base_url}/health/ready", "Bookkeeper": bookkeeper_url}, self.check_alive
+        )
         seed = options["seed"] if options["seed"] is not None else secrets.randbelow(10**6)
         self.say(f"playing {options['sales']} sales (--seed {seed})")
         return demo.play_day(
@@ -117,7 +131,9 @@ class Command(BaseCommand):
             for wrong in check.wrong[:20]:
                 self.say(f"          {wrong}")
         self.say("")
-        self.say("everything holds" if holds else f"something does not hold; the processes' log is {self.log.name}")
+        self.say(
+            "everything holds" if holds else f"something does not hold; the processes' log is {self.log.name}"
+        )
         return holds
 
     def keep_serving(self, address: str, password: str) -> None:

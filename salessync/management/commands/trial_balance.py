@@ -32,7 +32,9 @@ class Command(BaseCommand):
         else:
             self.stdout.write(_as_table(rows, totals, company.base_currency, as_of))
         if totals.base:
-            raise CommandError(f"the books do not balance: {to_major(totals.base, company.base_currency)}", returncode=1)
+            raise CommandError(
+                f"the books do not balance: {to_major(totals.base, company.base_currency)}", returncode=1
+            )
 
 
 def _day(text: str | None) -> date | None:
@@ -70,7 +72,10 @@ def _as_table(rows: list[BalanceRow], totals: Totals, base: str, as_of: date | N
         cells.append(("Sum, must be zero", currency, "", "", to_major(amount, currency), ""))
     cells.append(("Sum, must be zero", "", "", "", "", to_major(totals.base, base)))
     widths = [max(len(line[i]) for line in cells) for i in range(6)]
-    aligned = ([cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(c, widths, strict=True))] for c in cells)
+    aligned = (
+        [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(c, widths, strict=True))]
+        for c in cells
+    )
     table = ["  ".join(line).rstrip() for line in aligned]
     rule = "-" * max(map(len, table))
     table[1:1] = [rule]
