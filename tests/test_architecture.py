@@ -73,9 +73,8 @@ def test_every_task_has_its_queue() -> None:
 
 def test_every_variable_is_explained() -> None:
     """.env.example has a line for each variable that is read."""
-    sources = "".join(
-        (ROOT / "salessync" / name).read_text() for name in ("settings.py", "management/processes.py")
-    )
+    names = ("salessync/settings.py", "salessync/management/processes.py", "gunicorn.conf.py")
+    sources = "".join((ROOT / name).read_text() for name in names)
     read = set(re.findall(r'(?:text|words|number|env\.bool|environ\.get)\(\s*"([A-Z_]+)"', sources))
     read |= set(re.findall(r"(?:env|environ)\.get\('([A-Z_]+)'\)", sources))
     example = (ROOT / ".env.example").read_text()
