@@ -34,6 +34,8 @@ def decode(data: bytes) -> AnyRecord:
         return record
     except msgspec.ValidationError as error:
         raise Refused(shape_problem(error)) from None
+    except msgspec.DecodeError as error:
+        raise Refused(Problem("NOT_JSON", "$", f"the record is not JSON: {error}")) from None
 
 
 def from_dict(data: dict[str, Any]) -> AnyRecord:

@@ -99,6 +99,7 @@ def dump(payload: Any) -> bytes:
     return _encoder.encode(payload)
 
 
+_DIGITS = re.compile("[0-9](?:[ -]?[0-9]){12}")
 _CARD = re.compile(rb"(?<![0-9.])[0-9](?:[ -]?[0-9]){12,18}(?![0-9.])")
 
 
@@ -122,6 +123,8 @@ def _mask(match: re.Match[bytes]) -> bytes:
 
 def mask_cards(text: str) -> str:
     """The text with whatever looks like a card number (length, issuer digit, Luhn) masked down to its last four digits."""
+    if _DIGITS.search(text) is None:
+        return text
     return mask_card_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 

@@ -5,8 +5,21 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from channels.record import (
-    Amount, Card, Collector, Currency, Fee, Identifier, Jurisdiction, Number, Part, Record, Settlement, Signed, Tax,
-    TenderType, Text,
+    Amount,
+    Card,
+    Collector,
+    Currency,
+    Fee,
+    Identifier,
+    Jurisdiction,
+    Number,
+    Part,
+    Record,
+    Settlement,
+    Signed,
+    Tax,
+    TenderType,
+    Text,
 )  # fmt: skip
 
 __all__ = ["Collector", "Customer", "Discount", "Line", "Presentment", "Sale", "Tender", "Totals"]

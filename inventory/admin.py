@@ -171,7 +171,11 @@ class MovementAdmin(ReadOnlyAdmin):
 
     @admin.display(description="because of")
     def cause(self, movement: Movement) -> str:
-        return link("channels_transaction", movement.transaction_id, movement.transaction) if movement.transaction_id else ""
+        return (
+            link("channels_transaction", movement.transaction_id, movement.transaction)
+            if movement.transaction_id
+            else ""
+        )
 
 
 class OpenFilter(DropdownFilter):
@@ -226,7 +230,9 @@ class OversellAdmin(ReadOnlyAdmin):
 class MappingForm(forms.ModelForm):
     """Which product the channel's item is."""
 
-    product = forms.ModelChoiceField(Product.objects.none(), help_text="of the item's company; by SKU, name or barcode")
+    product = forms.ModelChoiceField(
+        Product.objects.none(), help_text="of the item's company; by SKU, name or barcode"
+    )
 
     class Meta:
         model = UnmappedItem
@@ -262,18 +268,30 @@ class UnmappedItemAdmin(ListAdmin):
     def get_form(self, request: HttpRequest, obj: UnmappedItem | None = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
         if "product" in form.base_fields:
-            form.base_fields["product"].widget = AutocompleteSelect(Listing._meta.get_field("product"), self.admin_site)
+            form.base_fields["product"].widget = AutocompleteSelect(
+                Listing._meta.get_field("product"), self.admin_site
+            )
         return form
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any) -> Any:
-        context |= {"suggestions": listings.suggestions(item=obj), "may_map": self.has_change_permission(request, obj)}
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
+    ) -> Any:
+        context |= {
+            "suggestions": listings.suggestions(item=obj),
+            "may_map": self.has_change_permission(request, obj),
+        }
         context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: UnmappedItem, form: MappingForm, change: bool) -> None:
         product = form.cleaned_data["product"]
-        count = listings.map_item(channel=obj.channel, item_id=obj.item_id, product=product, actor=actor(request))
-        messages.success(request, f"{obj.item_id} is {product} from now on; {count} earlier messages go again for their stock.")
+        count = listings.map_item(
+            channel=obj.channel, item_id=obj.item_id, product=product, actor=actor(request)
+        )
+        messages.success(
+            request,
+            f"{obj.item_id} is {product} from now on; {count} earlier messages go again for their stock.",
+        )
 
     def log_change(self, request: HttpRequest, obj: UnmappedItem, message: Any) -> None:
         """The mapping leaves an audit row of its own."""

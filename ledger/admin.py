@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db import connection
 from django.db.models import Sum
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, TextFilter
 from unfold.decorators import display
 
 from channels.models import Transaction
+from ledger import running
 from ledger.models import Account, Delivery, JournalEntry, Posting, Rate
 from salessync.core.screens import (
     AuditedAdmin,
@@ -20,7 +20,6 @@ from salessync.core.screens import (
     moment,
     money,
     quantity,
-    remembered,
 )
 
 DELIVERY_COLOURS = {"due": "info", "acknowledged": "success", "refused": "danger"}
@@ -34,7 +33,11 @@ class SequenceFilter(TextFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         value = self.value() or ""
-        return queryset.filter(seq=value) if value.isascii() and value.isdigit() and len(value) < 19 else queryset
+        return (
+            queryset.filter(seq=value)
+            if value.isascii() and value.isdigit() and len(value) < 19
+            else queryset
+        )
 
 
 @admin.register(JournalEntry)
@@ -50,19 +53,25 @@ class JournalEntryAdmin(PageAdmin):
         ids = [e.pk for e in rows]
         states = dict(Delivery.objects.filter(entry__in=ids).values_list("entry_id", "state"))
         debits = dict(
-            Posting.objects.filter(entry__in=ids, base_amount__gt=0).values_list("entry_id").annotate(n=Sum("base_amount"))
+            Posting.objects.filter(entry__in=ids, base_amount__gt=0)
+            .values_list("entry_id")
+            .annotate(n=Sum("base_amount"))
         )
         for entry in rows:
             entry.debit, entry.state = debits.get(entry.pk, 0), states.get(entry.pk)
 
     def page(self, request: HttpRequest, obj: JournalEntry) -> dict[str, Any]:
         base = obj.company.base_currency
-        postings = list(Posting.objects.filter(entry=obj.pk).select_related("account", "channel").order_by("leg"))
+        postings = list(
+            Posting.objects.filter(entry=obj.pk).select_related("account", "channel").order_by("leg")
+        )
         postings.sort(key=lambda p: p.amount < 0)  # debits first, as bookkeepers write them
         delivery = Delivery.objects.filter(entry=obj.pk).first()
         return {
             "entry": obj,
-            "transaction": Transaction.objects.select_related("channel").filter(pk=obj.transaction_id).first(),
+            "transaction": Transaction.objects.select_related("channel")
+            .filter(pk=obj.transaction_id)
+            .first(),
             "postings": [_shown(p, base) for p in postings],
             "base": base,
             "sum": money(sum(max(p.base_amount, 0) for p in postings), base),
@@ -81,7 +90,9 @@ class JournalEntryAdmin(PageAdmin):
 
     @admin.display(description="transaction")
     def about(self, entry: JournalEntry) -> str:
-        return link("channels_transaction", entry.transaction_id, f"{entry.transaction.channel}: {entry.transaction}")
+        return link(
+            "channels_transaction", entry.transaction_id, f"{entry.transaction.channel}: {entry.transaction}"
+        )
 
     @admin.display(description="amount")
     def amount(self, entry: JournalEntry) -> str:
@@ -128,26 +139,29 @@ class AccountAdmin(AuditedAdmin, ListAdmin):
         return False
 
     def enrich(self, rows: list[Account]) -> None:
-        balances = remembered("account-balances", _balances)
+        balances = running.sums("p.account_id")
         for account in rows:
-            account.base_balance = balances.get(account.pk, 0)
+            account.base_balance = balances.get((account.pk,), (0, 0))[1]
 
     @admin.display(description="balance (debit positive)")
     def balance(self, account: Account) -> str:
         return money(account.base_balance, account.company.base_currency)
 
 
-def _balances() -> dict[int, int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT account_id, sum(base_amount)::bigint FROM ledger_posting GROUP BY account_id")
-        return dict(cursor.fetchall())
-
-
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     """What Bookkeeper has, lacks, or refuses, and why."""
 
-    list_display = ("entry_number", "about", "status", "attempts", "next_try", "acknowledgement", "acknowledged", "error")
+    list_display = (
+        "entry_number",
+        "about",
+        "status",
+        "attempts",
+        "next_try",
+        "acknowledgement",
+        "acknowledged",
+        "error",
+    )
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("entry__transaction__channel",)
     list_display_links = None  # the row says it all

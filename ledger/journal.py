@@ -119,8 +119,9 @@ def standing(ids: list[int]) -> Standing:
             cursor.execute(
                 "SELECT p.transaction_id, a.code, p.location, p.tax_code, p.category, p.path,"
                 "       sum(p.amount)::bigint, sum(p.base_amount)::bigint"
-                "  FROM ledger_posting p JOIN ledger_account a ON a.id = p.account_id"
-                " WHERE p.transaction_id = ANY(%s) GROUP BY 1, 2, 3, 4, 5, 6"
+                "  FROM ledger_journalentry e JOIN ledger_posting p ON p.entry_id = e.id"
+                "  JOIN ledger_account a ON a.id = p.account_id"
+                " WHERE e.transaction_id = ANY(%s) GROUP BY 1, 2, 3, 4, 5, 6"
                 " HAVING sum(p.amount) <> 0 OR sum(p.base_amount) <> 0",
                 [ids],
             )

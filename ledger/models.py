@@ -60,7 +60,7 @@ class Posting(models.Model):
     entry = models.ForeignKey(JournalEntry, **UNCHECKED, related_name="postings", db_index=False)
     leg = models.SmallIntegerField()
     company_id = models.BigIntegerField()
-    transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="postings")
+    transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="+", db_index=False)
     account = models.ForeignKey(Account, **UNCHECKED, related_name="postings", db_index=False)
     amount = models.BigIntegerField(help_text="minor units of the currency")
     currency = models.CharField(max_length=3)

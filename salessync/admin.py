@@ -76,7 +76,12 @@ class TransactionAdmin(PageAdmin):
         return search(queryset, search_term), False
 
     def page(self, request: HttpRequest, obj: Transaction) -> dict[str, Any]:
-        return {"sale": obj, "total": money(obj.total, obj.currency), "story": timeline.of(obj), "colours": COLOURS}
+        return {
+            "sale": obj,
+            "total": money(obj.total, obj.currency),
+            "story": timeline.of(obj),
+            "colours": COLOURS,
+        }
 
     @admin.display(description="number")
     def label(self, t: Transaction) -> str:
@@ -110,4 +115,6 @@ def search(transactions: QuerySet[Transaction], term: str) -> QuerySet[Transacti
         return transactions
     channels = list(Channel.objects.values_list("id", flat=True))
     numbers = [term, f"#{term}"] if not term.startswith("#") else [term]
-    return transactions.filter(Q(channel__in=channels, type__in=TYPES, source_id=term) | Q(number__in=numbers))
+    return transactions.filter(
+        Q(channel__in=channels, type__in=TYPES, source_id=term) | Q(number__in=numbers)
+    )

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from channels import adapter as adapters
 from channels.models import Channel
+from ledger import running
 from salessync.core import dates
 from salessync.core.money import MINOR_DIGITS, to_major
 from salessync.core.screens import between, money, remembered, span
@@ -23,7 +24,18 @@ CHART_DAYS = 14
 LATEST = 1000  # events and deliveries that the percentiles are taken from
 COUNTED = 1000  # events a channel that the coverage counts at most
 
-PALETTE = ("#7c3aed", "#0ea5e9", "#10b981", "#f59e0b", "#ef4444", "#6366f1", "#14b8a6", "#84cc16", "#ec4899", "#64748b")
+PALETTE = (
+    "#7c3aed",
+    "#0ea5e9",
+    "#10b981",
+    "#f59e0b",
+    "#ef4444",
+    "#6366f1",
+    "#14b8a6",
+    "#84cc16",
+    "#ec4899",
+    "#64748b",
+)
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -33,14 +45,14 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     now = datetime.now(UTC)
     channels = list(Channel.objects.select_related("company").order_by("slug"))
-    sums = _or(dict, lambda: remembered("revenue-by-channel", lambda: _revenue(channels, now)))
+    sums = _or(dict, _revenue)
     return context | {
         "revenue": _revenue_rows(channels, sums, now),
         "totals": _totals(channels, sums, now),
         "chart": _chart(channels, sums, now),
         "posting": _or(dict, _webhook_to_posted),
         "delivering": _or(dict, _posted_to_acknowledged),
-        "coverage": _or(list, lambda: _coverage(channels, now)),
+        "coverage": _coverage(channels, _or(dict, lambda: remembered("last-heard", _heard)), now),
         "inbox": _or(dict, lambda: _inbox(now)),
         "outbox": _or(dict, lambda: _outbox(now)),
         "problems": _or(list, _quarantine_by_code),
@@ -66,44 +78,30 @@ def _rows(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
 
 # --- revenue: what stands on Income accounts, contra accounts and refunds taken off
 
-RevenueSums = dict[tuple[int, str], dict[date | None, tuple[int, int]]]
+RevenueSums = dict[
+    tuple[int, str], dict[date, tuple[int, int]]
+]  # channel and currency → business day → amounts
 
 
 def _today(channel: Channel, now: datetime) -> date:
     return dates.business_date(now, channel.timezone, channel.day_cut_hour)
 
 
-def _revenue(channels: Sequence[Channel], now: datetime) -> RevenueSums:
-    """By channel and currency, then by business day of the chart's time; None is all that lies before."""
-    since = [_today(c, now) - timedelta(days=CHART_DAYS - 1) for c in channels]
+def _revenue() -> RevenueSums:
+    """What was credited to Income accounts, less what was debited."""
     found: RevenueSums = {}
-    for channel_id, currency, day, amount, base in _rows(
-        """
-        SELECT p.channel_id, p.currency, CASE WHEN e.date >= s.since THEN e.date END AS day,
-               -sum(p.amount)::bigint, -sum(p.base_amount)::bigint
-          FROM ledger_posting p
-          JOIN ledger_account a ON a.id = p.account_id AND a.kind = 'income'
-          JOIN ledger_journalentry e ON e.id = p.entry_id
-          JOIN unnest(%s::bigint[], %s::date[]) AS s(channel_id, since) ON s.channel_id = p.channel_id
-         GROUP BY 1, 2, 3
-        """,
-        [[c.pk for c in channels], since],
-    ):
-        found.setdefault((channel_id, currency), {})[day] = (amount, base)
+    for (channel_id, currency, day), (amount, base) in running.sums(
+        "p.channel_id, p.currency, e.date", where="a.kind = 'income'"
+    ).items():
+        found.setdefault((channel_id, currency), {})[day] = (-amount, -base)
     return found
 
 
-def _spans(days: dict[date | None, tuple[int, int]], today: date) -> tuple[tuple[int, int], ...]:
+def _spans(days: dict[date, tuple[int, int]], today: date) -> list[tuple[int, int]]:
     """(amount, base amount) of today, of the last seven days, of all."""
-    week = today - timedelta(days=6)
-    chosen: tuple[Callable[[date | None], bool], ...] = (
-        lambda day: day == today,
-        lambda day: day is not None and week <= day <= today,
-        lambda day: True,
-    )
-    return tuple(
-        (sum(v[0] for d, v in days.items() if fits(d)), sum(v[1] for d, v in days.items() if fits(d))) for fits in chosen
-    )
+    week = [values for day, values in days.items() if today - timedelta(days=6) <= day <= today]
+    chosen = ([days.get(today, (0, 0))], week, list(days.values()))
+    return [(sum(amount for amount, _ in values), sum(base for _, base in values)) for values in chosen]
 
 
 def _revenue_rows(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> list[dict[str, Any]]:
@@ -137,7 +135,7 @@ def _totals(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> li
 def _chart(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> dict[str, str] | None:
     """Revenue by day and channel in the base currency, for Chart.js; None where there is nothing to draw."""
     bases = {c.company.base_currency for c in channels}
-    if len(bases) != 1 or not any(day for days in sums.values() for day in days):
+    if len(bases) != 1:
         return None
     base = bases.pop()
     last = max(_today(c, now) for c in channels)
@@ -166,10 +164,22 @@ CHART_OPTIONS = {
     "maintainAspectRatio": False,
     "animation": False,
     "borderRadius": 2,
-    "plugins": {"legend": {"display": True, "position": "bottom", "align": "start", "labels": {"boxWidth": 10, "boxHeight": 10}}},
+    "plugins": {
+        "legend": {
+            "display": True,
+            "position": "bottom",
+            "align": "start",
+            "labels": {"boxWidth": 10, "boxHeight": 10},
+        }
+    },
     "scales": {
         "x": {"stacked": True, "border": {"display": False}, "grid": {"display": False}},
-        "y": {"stacked": True, "beginAtZero": True, "border": {"display": False}, "ticks": {"display": True, "maxTicksLimit": 5}},
+        "y": {
+            "stacked": True,
+            "beginAtZero": True,
+            "border": {"display": False},
+            "ticks": {"display": True, "maxTicksLimit": 5},
+        },
     },
 }
 
@@ -177,53 +187,71 @@ CHART_OPTIONS = {
 # --- latency
 
 
-def _percentiles(sql: str) -> dict[str, Any]:
-    [(count, p50, p95, p99)] = _rows(
-        "SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY s), percentile_cont(0.95) WITHIN GROUP (ORDER BY s),"
-        f" percentile_cont(0.99) WITHIN GROUP (ORDER BY s) FROM ({sql}) latest"  # noqa: S608 -- our own text
-    )
-    return {"count": count, "figures": [("p50", span(p50)), ("p95", span(p95)), ("p99", span(p99))]}
+def _percentiles(sql: str, parameters: Sequence[Any]) -> dict[str, Any]:
+    [(count, values)] = _rows(sql, parameters)
+    return {
+        "count": count,
+        "figures": [(n, span(v)) for n, v in zip(("p50", "p95", "p99"), values or [None] * 3, strict=True)],
+    }
 
 
 def _webhook_to_posted() -> dict[str, Any]:
     return _percentiles(
-        "SELECT extract(epoch FROM finished_at - received_at) s FROM channels_event"
-        " WHERE state = 'posted' AND finished_at > now() - interval '24 hours' AND mode = 'webhook'"
-        f" ORDER BY finished_at DESC LIMIT {LATEST}"
+        """
+        SELECT count(*), percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY s)
+          FROM (SELECT extract(epoch FROM finished_at - received_at) AS s
+                  FROM channels_event
+                 WHERE state = 'posted' AND finished_at > now() - interval '24 hours' AND mode = 'webhook'
+                 ORDER BY finished_at DESC LIMIT %s) latest
+        """,
+        [LATEST],
     )
 
 
 def _posted_to_acknowledged() -> dict[str, Any]:
     return _percentiles(
-        "SELECT extract(epoch FROM d.acknowledged_at - e.created_at) s FROM"
-        f" (SELECT * FROM ledger_delivery ORDER BY entry_id DESC LIMIT {LATEST * 5}) d"
-        " JOIN ledger_journalentry e ON e.id = d.entry_id"
-        " WHERE d.state = 'acknowledged' AND d.acknowledged_at > now() - interval '24 hours'"
-        f" ORDER BY d.entry_id DESC LIMIT {LATEST}"
+        """
+        SELECT count(*), percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY s)
+          FROM (SELECT extract(epoch FROM d.acknowledged_at - e.created_at) AS s
+                  FROM (SELECT * FROM ledger_delivery ORDER BY entry_id DESC LIMIT %s) d
+                  JOIN ledger_journalentry e ON e.id = d.entry_id
+                 WHERE d.state = 'acknowledged' AND d.acknowledged_at > now() - interval '24 hours'
+                 ORDER BY d.entry_id DESC LIMIT %s) latest
+        """,
+        [LATEST * 5, LATEST],
     )
 
 
 # --- coverage
 
 
-def _coverage(channels: Sequence[Channel], now: datetime) -> list[dict[str, Any]]:
+Heard = dict[int, tuple[datetime, int, int]]  # channel → last event, events of the last hour, of the last day
+
+
+def _heard() -> Heard:
+    rows = _rows(
+        """
+        SELECT c.id, max(e.received_at), count(*) FILTER (WHERE e.received_at > now() - interval '1 hour'),
+               count(*) FILTER (WHERE e.received_at > now() - interval '1 day')
+          FROM channels_channel c,
+               LATERAL (SELECT received_at FROM channels_event WHERE channel_id = c.id ORDER BY id DESC LIMIT %s) e
+         GROUP BY c.id
+        """,
+        [COUNTED],
+    )
+    return {channel_id: (last, hour, day) for channel_id, last, hour, day in rows}
+
+
+def _coverage(channels: Sequence[Channel], heard: Heard, now: datetime) -> list[dict[str, Any]]:
     """Each channel, when it was last heard of, and how lively it is."""
-    heard = {
-        channel_id: (last, hour, day)
-        for channel_id, last, hour, day in _rows(
-            f"""
-            SELECT c.id, max(e.received_at), count(*) FILTER (WHERE e.received_at > now() - interval '1 hour'),
-                   count(*) FILTER (WHERE e.received_at > now() - interval '1 day')
-              FROM channels_channel c,
-                   LATERAL (SELECT received_at FROM channels_event WHERE channel_id = c.id ORDER BY id DESC LIMIT {COUNTED}) e
-             GROUP BY c.id
-            """
-        )
-    }
     rows = []
     for channel in channels:
         last, hour, day = heard.get(channel.pk, (None, 0, 0))
-        label = adapters.get(channel.adapter).label if channel.adapter in adapters.adapter_names() else channel.adapter
+        label = (
+            adapters.get(channel.adapter).label
+            if channel.adapter in adapters.adapter_names()
+            else channel.adapter
+        )
         word, colour = _liveliness(channel, last, now)
         rows.append(
             {
@@ -266,7 +294,13 @@ def _inbox(now: datetime) -> dict[str, Any]:
         " (SELECT min(received_at) FROM channels_event WHERE state IN ('new', 'claimed') AND attempts > 0)"
     )
     oldest = min((at for at in (fresh, again) if at), default=None)
-    names = (("new", "Due"), ("claimed", "In work"), ("waiting", "Waiting"), ("quarantined", "Quarantined"), ("dead", "Dead"))
+    names = (
+        ("new", "Due"),
+        ("claimed", "In work"),
+        ("waiting", "Waiting"),
+        ("quarantined", "Quarantined"),
+        ("dead", "Dead"),
+    )
     return {
         "depth": counts.get("new", 0) + counts.get("claimed", 0),
         "states": [(state, name, counts.get(state, 0)) for state, name in names],
@@ -275,13 +309,25 @@ def _inbox(now: datetime) -> dict[str, Any]:
 
 
 def _outbox(now: datetime) -> dict[str, Any]:
-    [(due, first, refused)] = _rows(
+    refused = refused_deliveries()
+    [(due, first)] = _rows(
         "SELECT (SELECT count(*) FROM ledger_delivery WHERE state = 'due'),"
         " (SELECT e.created_at FROM ledger_delivery d JOIN ledger_journalentry e ON e.id = d.entry_id"
-        "   WHERE d.state = 'due' ORDER BY d.entry_id LIMIT 1),"
-        " (SELECT count(*) FROM ledger_delivery WHERE state = 'refused')"
+        "   WHERE d.state = 'due' ORDER BY d.entry_id LIMIT 1)"
     )
-    return {"depth": due, "states": [("due", "Due", due), ("refused", "Refused", refused)], "oldest": between(first, now)}
+    return {
+        "depth": due,
+        "states": [("due", "Due", due), ("refused", "Refused", refused)],
+        "oldest": between(first, now),
+    }
+
+
+def refused_deliveries() -> int:
+    """How many Bookkeeper refused; no index knows them, so the number is remembered for a while."""
+    return remembered(
+        "refused-deliveries",
+        lambda: _rows("SELECT count(*) FROM ledger_delivery WHERE state = 'refused'")[0][0],
+    )
 
 
 def _quarantine_by_code() -> Iterable[tuple[str, int]]:

@@ -6,6 +6,8 @@ from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
 
+from salessync.dashboard import refused_deliveries
+
 AT_MOST = 1000
 
 GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
@@ -74,7 +76,11 @@ def _view(model: str) -> str:
 
 def _item(page: tuple[str, str, str, str], badges: dict[str, int]) -> dict[str, Any]:
     title, icon, model, _ = page
-    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_changelist")}
+    item: dict[str, Any] = {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{model.replace('.', '_')}_changelist"),
+    }
     count = badges.get(model)
     if count:
         item["badge"] = f"{AT_MOST}+" if count > AT_MOST else str(count)
@@ -84,13 +90,19 @@ def _item(page: tuple[str, str, str, str], badges: dict[str, int]) -> dict[str, 
 
 def _badges() -> dict[str, int]:
     """Counted up to a bound, in one query."""
-    parts = {
-        "channels.quarantinedevent": "channels_event WHERE state IN ('quarantined', 'dead')",
-        "inventory.unmappeditem": "inventory_unmappeditem",
-        "inventory.oversell": "inventory_oversell WHERE resolved_at IS NULL",
-        "ledger.delivery": "ledger_delivery WHERE state = 'refused'",
-    }
-    counts = ", ".join(f"(SELECT count(*) FROM (SELECT 1 FROM {p} LIMIT {AT_MOST + 1}) x)" for p in parts.values())  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts}")
-        return dict(zip(parts, cursor.fetchone(), strict=True))
+        cursor.execute(
+            """
+            SELECT (SELECT count(*) FROM (SELECT FROM channels_event WHERE state IN ('quarantined', 'dead') LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM inventory_unmappeditem LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL LIMIT %s) x)
+            """,
+            [AT_MOST + 1] * 3,
+        )
+        quarantined, unmapped, oversold = cursor.fetchone()
+    return {
+        "channels.quarantinedevent": quarantined,
+        "inventory.unmappeditem": unmapped,
+        "inventory.oversell": oversold,
+        "ledger.delivery": refused_deliveries(),
+    }

@@ -106,7 +106,9 @@ def of(transaction: Transaction) -> Story:
     ids = list(family)
     base = Channel.objects.values_list("company__base_currency", flat=True).get(pk=transaction.channel_id)
     entries = list(JournalEntry.objects.filter(transaction__in=ids).order_by("seq"))
-    postings = list(Posting.objects.filter(transaction__in=ids).select_related("account").order_by("entry_id", "leg"))
+    postings = list(
+        Posting.objects.filter(entry__in=[e.pk for e in entries]).select_related("account").order_by("entry_id", "leg")
+    )
     deliveries = {d.entry_id: d for d in Delivery.objects.filter(entry__in=[e.pk for e in entries])}
     return Story(
         members=_members(family),
@@ -120,9 +122,13 @@ def of(transaction: Transaction) -> Story:
 
 def _family(transaction: Transaction) -> dict[int, Transaction]:
     """Its members by id, the sale first; the transaction itself is among them however many there are."""
-    found = Transaction.objects.filter(channel=transaction.channel_id, family=transaction.family).select_related("channel")
+    found = Transaction.objects.filter(
+        channel=transaction.channel_id, family=transaction.family
+    ).select_related("channel")
     members = {t.pk: t for t in found.order_by("id")[:MEMBERS]} | {transaction.pk: transaction}
-    return dict(sorted(members.items(), key=lambda item: (ORDER.get(item[1].type, 9), item[1].occurred_at, item[0])))
+    return dict(
+        sorted(members.items(), key=lambda item: (ORDER.get(item[1].type, 9), item[1].occurred_at, item[0]))
+    )
 
 
 def _members(family: dict[int, Transaction]) -> list[MemberStory]:
@@ -149,8 +155,17 @@ def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
 
 
 def _line(line: Line, currency: str) -> dict[str, Any]:
-    amounts = {name: money(getattr(line, name), currency, with_currency=False) for name in ("gross", "discount", "net", "tax")}
-    return {"id": line.line_id, "type": line.type, "sku": line.sku, "name": line.name, "quantity": quantity(line.quantity)} | amounts
+    amounts = {
+        name: money(getattr(line, name), currency, with_currency=False)
+        for name in ("gross", "discount", "net", "tax")
+    }
+    return {
+        "id": line.line_id,
+        "type": line.type,
+        "sku": line.sku,
+        "name": line.name,
+        "quantity": quantity(line.quantity),
+    } | amounts
 
 
 def _tender(tender: Tender, currency: str) -> dict[str, Any]:
@@ -177,7 +192,11 @@ def _tax(tax: TaxLine, currency: str) -> dict[str, Any]:
 
 
 def _entry(
-    entry: JournalEntry, transaction: Transaction, postings: Sequence[Posting], delivery: Delivery | None, base: str
+    entry: JournalEntry,
+    transaction: Transaction,
+    postings: Sequence[Posting],
+    delivery: Delivery | None,
+    base: str,
 ) -> EntryStory:
     own = sorted((p for p in postings if p.entry_id == entry.pk), key=lambda p: (p.amount < 0, p.leg))
     debits: dict[str, int] = {}
@@ -207,7 +226,11 @@ def _balances(postings: Iterable[Posting]) -> list[Balance]:
         key = (posting.account.code, posting.currency)
         sums[key] = sums.get(key, 0) + posting.amount
     return [
-        Balance(code, money(amount, currency) if amount > 0 else "", money(-amount, currency) if amount < 0 else "")
+        Balance(
+            code,
+            money(amount, currency) if amount > 0 else "",
+            money(-amount, currency) if amount < 0 else "",
+        )
         for (code, currency), amount in sorted(sums.items())
         if amount
     ]
@@ -248,14 +271,16 @@ def _versions(
     family: dict[int, Transaction], entries: Sequence[JournalEntry], deliveries: dict[int, Delivery]
 ) -> list[VersionStory]:
     versions = sorted(
-        TransactionVersion.objects.filter(transaction__in=family).order_by("-id")[:VERSIONS], key=lambda v: v.pk
+        TransactionVersion.objects.filter(transaction__in=family).order_by("-id")[:VERSIONS],
+        key=lambda v: v.pk,
     )
     events = _events({v.event_id for v in versions})
     made: dict[int, list[JournalEntry]] = {}
     for entry in entries:
         made.setdefault(entry.version_id, []).append(entry)
     return [
-        _version(v, family[v.transaction_id], events.get(v.event_id), made.get(v.pk, []), deliveries) for v in versions
+        _version(v, family[v.transaction_id], events.get(v.event_id), made.get(v.pk, []), deliveries)
+        for v in versions
     ]
 
 
@@ -301,12 +326,19 @@ def _version(
 
 
 def _steps(
-    version: TransactionVersion, event: Event | None, entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]
+    version: TransactionVersion,
+    event: Event | None,
+    entries: Sequence[JournalEntry],
+    deliveries: Sequence[Delivery],
 ) -> Iterable[Step]:
     """received → stored → posted → acknowledged; what has not happened yet has no instant."""
     before = None
     for name, at, note in (
-        ("Received", event.received_at if event else None, f"{event.get_mode_display()} {event.topic}" if event else ""),
+        (
+            "Received",
+            event.received_at if event else None,
+            f"{event.get_mode_display()} {event.topic}" if event else "",
+        ),
         ("Stored", event.stored_at if event else None, _copies(event)),
         _posted(version, event, entries),
         _acknowledged(entries, deliveries),
@@ -333,13 +365,17 @@ def _posted(
     return "Posted", None, event.get_state_display().lower() if event else ""
 
 
-def _acknowledged(entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]) -> tuple[str, datetime | None, str]:
+def _acknowledged(
+    entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]
+) -> tuple[str, datetime | None, str]:
     if not entries:
         return "Acknowledged", None, "nothing to deliver"
     waiting = [d for d in deliveries if d.state != Delivery.State.ACKNOWLEDGED]
     if waiting or not deliveries:
         state = waiting[0].get_state_display().lower() if waiting else "not queued"
         return "Acknowledged", None, f"{state}: {waiting[0].error}" if waiting and waiting[0].error else state
-    return "Acknowledged", max(d.acknowledged_at for d in deliveries), ", ".join(d.acknowledgement for d in deliveries)
-
-
+    return (
+        "Acknowledged",
+        max(d.acknowledged_at for d in deliveries),
+        ", ".join(d.acknowledgement for d in deliveries),
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -16,7 +16,7 @@ from unfold.decorators import display
 from channels import adapter as adapters
 from channels.admin import deciding
 from channels.admin.reading import body_lines
-from channels.models import Event
+from channels.models import Channel, Event
 from salessync.core.json_lines import json_lines
 from salessync.core.screens import PageAdmin, between, moment
 
@@ -44,7 +44,18 @@ class TopicFilter(DropdownFilter):
 class EventAdmin(deciding.DecidingMixin, PageAdmin):
     """Newest first; found by id or by the start of the dedupe key, which is the vendor's id of the delivery."""
 
-    list_display = ("id", "received", "channel", "topic", "status", "mode", "took", "copies", "attempts", "first_problem")
+    list_display = (
+        "id",
+        "received",
+        "channel",
+        "topic",
+        "status",
+        "mode",
+        "took",
+        "copies",
+        "attempts",
+        "first_problem",
+    )
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("channel", RelatedDropdownFilter),
@@ -113,9 +124,11 @@ def search(events: QuerySet[Event], term: str) -> QuerySet[Event]:
     term = term.strip().replace("\x00", "")
     if not term:
         return events
+    channels = list(Channel.objects.values_list("pk", flat=True))  # named, so that the unique index may help
+    found = Q(channel__in=channels, dedupe_key__startswith=term)
     if term.isascii() and term.isdigit() and len(term) < 12:
-        return events.filter(id=int(term)) | events.filter(dedupe_key__startswith=term)
-    return events.filter(dedupe_key__startswith=term)
+        found |= Q(id=int(term))
+    return events.filter(found)
 
 
 def stages(event: Event) -> Iterator[tuple[str, str, str]]:
@@ -125,7 +138,10 @@ def stages(event: Event) -> Iterator[tuple[str, str, str]]:
         ("Received", event.received_at),
         ("Stored", event.stored_at),
         ("Taken into work", event.claimed_at),
-        (event.get_state_display() if event.state not in ("new", "claimed") else "Finished", event.finished_at),
+        (
+            event.get_state_display() if event.state not in ("new", "claimed") else "Finished",
+            event.finished_at,
+        ),
     ):
         if at:
             yield name, at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], between(before, at)

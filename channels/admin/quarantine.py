@@ -60,10 +60,17 @@ class LackingForm(forms.Form):
     """What the channel's messages do not say, said for all of them."""
 
     country = forms.CharField(
-        required=False, max_length=2, widget=UnfoldAdminTextInputWidget, help_text="two letters, where its sales are taxed"
+        required=False,
+        max_length=2,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="two letters, where its sales are taxed",
     )
-    region = forms.CharField(required=False, max_length=20, widget=UnfoldAdminTextInputWidget, help_text="state or province")
-    timezone = forms.ChoiceField(widget=UnfoldAdminSelectWidget, help_text="counts where a message names none")
+    region = forms.CharField(
+        required=False, max_length=20, widget=UnfoldAdminTextInputWidget, help_text="state or province"
+    )
+    timezone = forms.ChoiceField(
+        widget=UnfoldAdminSelectWidget, help_text="counts where a message names none"
+    )
 
     def __init__(self, *args: Any, channel: Channel, **kwargs: Any) -> None:
         now = {"country": channel.country, "region": channel.region, "timezone": channel.timezone}
@@ -80,7 +87,7 @@ class LackingForm(forms.Form):
 
 @admin.register(QuarantinedEvent)
 class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
-    """Oldest first: nothing should wait long."""
+    """The dead first, then the oldest: nothing should wait long."""
 
     list_display = ("id", "code", "sentence", "channel", "topic", "status", "age", "attempts")
     list_display_links = ("id", "code")
@@ -88,7 +95,7 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
     list_select_related = ("channel",)
     search_fields = ("dedupe_key",)
     search_help_text = "event id, or the start of the dedupe key"
-    ordering = ("id",)
+    ordering = ("state", "id")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("channels.view_event")
@@ -107,7 +114,11 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
     def get_urls(self) -> list[URLPattern]:
         decisions = (("replay", self.replay_view), ("ignore", self.ignore_view), ("set", self.set_view))
         return [
-            path(f"<int:pk>/{name}/", self.admin_site.admin_view(require_POST(view)), name=f"channels_quarantinedevent_{name}")
+            path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"channels_quarantinedevent_{name}",
+            )
             for name, view in decisions
         ] + super().get_urls()
 
@@ -123,14 +134,17 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
             "problems": obj.problems or [],
             "body": marked(reading.body_lines(obj), [p["path"] for p in obj.problems or []]),
             "reading": now,
-            "records": [(title, marked(lines, [p.path for p in now.problems])) for title, lines in now.records],
+            "records": [
+                (title, marked(lines, [p.path for p in now.problems])) for title, lines in now.records
+            ],
             "trying": trying and form.is_valid(),
             "lacking": form,
             "reason": deciding.ReasonForm(),
             "alike": alike(obj).count(),
             "may_decide": self.has_decide_permission(request),
             "urls": {
-                name: reverse(f"admin:channels_quarantinedevent_{name}", args=[obj.pk]) for name in ("replay", "ignore", "set")
+                name: reverse(f"admin:channels_quarantinedevent_{name}", args=[obj.pk])
+                for name in ("replay", "ignore", "set")
             },
         }
 
@@ -155,7 +169,9 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
         event = self._deciding_on(request, pk)
         form = LackingForm(request.POST, channel=event.channel)
         if not form.is_valid():
-            messages.error(request, "; ".join(f"{name}: {', '.join(errors)}" for name, errors in form.errors.items()))
+            messages.error(
+                request, "; ".join(f"{name}: {', '.join(errors)}" for name, errors in form.errors.items())
+            )
             return redirect("admin:channels_quarantinedevent_change", pk)
         if "try" in request.POST:
             settings = urlencode(form.cleaned_data)
@@ -168,7 +184,9 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
     def _deciding_on(self, request: HttpRequest, pk: int) -> QuarantinedEvent:
         if not self.has_decide_permission(request):
             raise PermissionDenied
-        return get_object_or_404(QuarantinedEvent.objects.select_related("channel").defer("body"), pk=pk, state__in=STATES)
+        return get_object_or_404(
+            QuarantinedEvent.objects.select_related("channel").defer("body"), pk=pk, state__in=STATES
+        )
 
     @admin.display(description="code")
     def code(self, event: QuarantinedEvent) -> str:
@@ -209,8 +227,10 @@ def set_on_channel(channel: Channel, settings: dict[str, str], *, actor: str) ->
 def alike(event: QuarantinedEvent) -> QuerySet[Event]:
     """Other events of its channel with the same first problem, at most SAME_PROBLEM_AT_MOST."""
     same = [{"code": event.codes[0]}] if event.codes else []
-    others = Event.objects.filter(state__in=STATES, channel_id=event.channel_id, problems__contains=same).exclude(pk=event.pk)
-    return others.order_by("id")[:SAME_PROBLEM_AT_MOST]
+    others = Event.objects.filter(
+        state__in=STATES, channel_id=event.channel_id, problems__contains=same
+    ).exclude(pk=event.pk)
+    return others.order_by("state", "id")[:SAME_PROBLEM_AT_MOST]
 
 
 def _with_alike(request: HttpRequest, event: QuarantinedEvent) -> list[int]:

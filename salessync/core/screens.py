@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from django.contrib import messages
 from django.core.cache import cache
 from django.core.paginator import Paginator
+from django.db import OperationalError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from psycopg.errors import QueryCanceled
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
@@ -72,6 +76,16 @@ class ListAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return EnrichedChangeList
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                return super().changelist_view(request, extra_context)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled) or not request.GET:
+                raise
+            messages.error(request, "That takes too long to find: name a channel, a state or a day.")
+            return redirect(request.path)
+
     def enrich(self, rows: list[Any]) -> None:
         """Attach to the rows of one page what their columns show."""
 
@@ -101,7 +115,9 @@ class PageAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        return super().render_change_form(request, context | self.page(request, obj), *args, obj=obj, **kwargs)
+        return super().render_change_form(
+            request, context | self.page(request, obj), *args, obj=obj, **kwargs
+        )
 
 
 class AuditedAdmin(ModelAdmin):
@@ -188,4 +204,6 @@ def moment(at: datetime | None) -> str:
 
 def link(name: str, pk: Any, text: Any) -> SafeString:
     """A link to an object's page, its text escaped."""
-    return format_html('<a class="text-link" href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text)
+    return format_html(
+        '<a class="text-link" href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text
+    )

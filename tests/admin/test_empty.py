@@ -28,6 +28,11 @@ def test_every_list_is_empty_and_answers(first):
 
 
 def test_what_is_not_there_is_not_found(first):
-    for name in ("channels_event", "channels_transaction", "ledger_journalentry", "channels_quarantinedevent"):
+    for name in (
+        "channels_event",
+        "channels_transaction",
+        "ledger_journalentry",
+        "channels_quarantinedevent",
+    ):
         response = first.get(reverse(f"admin:{name}_change", args=[987654321]))
         assert response.status_code == 302, name

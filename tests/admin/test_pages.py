@@ -23,7 +23,11 @@ pytestmark = pytest.mark.django_db
 
 RAW = ("<script>alert(", "<img src=x")
 MODELS = sorted(
-    (f"{m._meta.app_label}_{m._meta.model_name}" for m in admin.site._registry if m._meta.app_label != "sessions"),
+    (
+        f"{m._meta.app_label}_{m._meta.model_name}"
+        for m in admin.site._registry
+        if m._meta.app_label != "sessions"
+    ),
 )
 
 
@@ -122,7 +126,9 @@ def test_what_is_recorded_cannot_be_added_changed_or_deleted_by_the_superuser(as
 
 
 @pytest.mark.parametrize("name", [m for m in MODELS if not m.startswith("auth_")])
-def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(as_, day, name, django_assert_max_num_queries):
+def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(
+    as_, day, name, django_assert_max_num_queries
+):
     client = as_("admin")
     for number in range(12):
         day.world.capture(sale([line(sku=f"SKU-{number}")], id_=f"many-{number}"))
@@ -134,7 +140,9 @@ def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(as_, day, name,
 # --- home
 
 
-def test_the_home_page_shows_revenue_depths_and_problems_in_few_queries(as_, day, django_assert_max_num_queries):
+def test_the_home_page_shows_revenue_depths_and_problems_in_few_queries(
+    as_, day, django_assert_max_num_queries
+):
     client = as_("admin")
     with django_assert_max_num_queries(36):  # a savepoint around each figure counts two
         text = client.get(reverse("admin:index")).content.decode()
@@ -159,7 +167,17 @@ def test_the_page_of_a_sale_tells_its_whole_story(page, day):
     sold = Transaction.objects.get(source_id="S1")
     text = page("channels_transaction_change", sold.pk)
     event = Event.objects.get(pk=sold.versions.get().event_id)
-    for told in ("20.80 USD", "10.40 USD", "Assets:Clearing:Stripe", "Income:Returns", "R-1", "MUG", "−2", "Acknowledged", "ack-"):
+    for told in (
+        "20.80 USD",
+        "10.40 USD",
+        "Assets:Clearing:Stripe",
+        "Income:Returns",
+        "R-1",
+        "MUG",
+        "−2",
+        "Acknowledged",
+        "ack-",
+    ):
         assert told in text
     assert bytes(event.body_sha256).hex() in text
     assert hashlib.sha256(bytes(sold.versions.get().record)).hexdigest() in text
@@ -186,10 +204,14 @@ def test_transactions_are_found_by_number_and_by_source_id(page):
 def test_events_are_found_by_id_and_by_the_vendors_delivery_id(page, day):
     event = day.world.capture(sale([line()], id_="S9"), delivery_id="delivery-77")
     for term in (str(event), "delivery-77"):
-        assert reverse("admin:channels_event_change", args=[event]) in page("channels_event_changelist", query=f"?q={term}")
+        assert reverse("admin:channels_event_change", args=[event]) in page(
+            "channels_event_changelist", query=f"?q={term}"
+        )
 
 
-@pytest.mark.parametrize("query", ["?state__exact=posted", "?mode__exact=webhook", "?topic=sale", "?channel__id__exact=1"])
+@pytest.mark.parametrize(
+    "query", ["?state__exact=posted", "?mode__exact=webhook", "?topic=sale", "?channel__id__exact=1"]
+)
 def test_events_are_filtered(page, query):
     page("channels_event_changelist", query=query)
 
@@ -226,12 +248,19 @@ def test_the_quarantine_lists_only_what_waits_for_a_person(page, day):
     text = page("channels_quarantinedevent_changelist")
     assert "4 quarantined events" in text
     assert "MISSING_JURISDICTION" in text
-    assert "2 quarantined events" in page("channels_quarantinedevent_changelist", query="?code=MISSING_JURISDICTION")
+    assert "2 quarantined events" in page(
+        "channels_quarantinedevent_changelist", query="?code=MISSING_JURISDICTION"
+    )
 
 
 def test_the_page_of_a_quarantined_event_shows_problem_body_and_record(page, day):
     text = page("channels_quarantinedevent_change", day.lacking)
-    for told in ("the sale does not say where it is taxed", "What the channel sent", "would stay here", "1 other event"):
+    for told in (
+        "the sale does not say where it is taxed",
+        "What the channel sent",
+        "would stay here",
+        "1 other event",
+    ):
         assert told in text
     assert "Europe/Berlin" in text
 
@@ -245,7 +274,9 @@ def test_a_body_that_is_no_json_is_shown_harmlessly(page, day):
 def test_trying_a_setting_saves_nothing(as_, day):
     client = as_("reviewer")
     url = reverse("admin:channels_quarantinedevent_set", args=[day.lacking])
-    response = client.post(url, {"country": "de", "region": "", "timezone": "Europe/Berlin", "try": ""}, follow=True)
+    response = client.post(
+        url, {"country": "de", "region": "", "timezone": "Europe/Berlin", "try": ""}, follow=True
+    )
     text = response.content.decode()
     assert "would be posted" in text
     assert "csrfmiddlewaretoken=" not in response.redirect_chain[0][0]
@@ -262,12 +293,17 @@ def test_a_reviewer_sets_what_the_channel_lacks_and_all_its_events_go_through(as
     told = AuditRow.objects.get(object_type="channel", object_id=day.berlin.pk, action="changed")
     assert (told.actor, told.data) == ("reviewer", {"country": ["", "DE"]})
     pipeline.drain(linger=0)
-    assert set(Event.objects.filter(pk__in=[day.lacking, day.lacking_too]).values_list("state", flat=True)) == {"posted"}
+    assert set(
+        Event.objects.filter(pk__in=[day.lacking, day.lacking_too]).values_list("state", flat=True)
+    ) == {"posted"}
 
 
 def test_a_setting_that_cannot_be_is_refused(as_, day):
     url = reverse("admin:channels_quarantinedevent_set", args=[day.lacking])
-    for settings in ({"country": "Germany", "timezone": "UTC"}, {"country": "DE", "timezone": "Mars/Olympus"}):
+    for settings in (
+        {"country": "Germany", "timezone": "UTC"},
+        {"country": "DE", "timezone": "Mars/Olympus"},
+    ):
         as_("reviewer").post(url, settings)
     assert Channel.objects.get(pk=day.berlin.pk).country == ""
     assert Event.objects.get(pk=day.lacking).state == "quarantined"
@@ -280,7 +316,10 @@ def test_ignoring_needs_a_reason(as_, day):
     client.post(url, {"reason": NASTY})
     event = Event.objects.get(pk=day.wrong)
     assert (event.state, event.reason) == ("ignored", f"{NASTY} (reviewer)")
-    assert "<script>alert(" not in client.get(reverse("admin:channels_event_change", args=[day.wrong])).content.decode()
+    assert (
+        "<script>alert("
+        not in client.get(reverse("admin:channels_event_change", args=[day.wrong])).content.decode()
+    )
 
 
 def test_replaying_one_event(as_, day, quiet):
@@ -301,11 +340,15 @@ def test_bulk_replay_and_ignore_ask_first(as_, day):
     client.post(url, both | {"action": "ignore_selected", "confirmed": "yes", "reason": ""})
     assert Event.objects.get(pk=day.wrong).state == "quarantined"
     client.post(url, both | {"action": "ignore_selected", "confirmed": "yes", "reason": "not ours"})
-    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {"ignored"}
+    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {
+        "ignored"
+    }
     inbox = reverse("admin:channels_event_changelist")
     assert "Put 2 events back" in client.post(inbox, both | {"action": "replay_selected"}).content.decode()
     client.post(inbox, both | {"action": "replay_selected", "confirmed": "yes"})
-    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {"new"}
+    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {
+        "new"
+    }
 
 
 def test_an_auditor_decides_nothing(as_, day):
@@ -318,7 +361,12 @@ def test_an_auditor_decides_nothing(as_, day):
     bulk = {"_selected_action": [day.wrong], "action": "replay_selected", "confirmed": "yes", "index": "0"}
     client.post(reverse("admin:channels_quarantinedevent_changelist"), bulk)
     item = UnmappedItem.objects.first()
-    assert client.post(reverse("admin:inventory_unmappeditem_change", args=[item.pk]), {"product": day.mug.pk}).status_code == 403
+    assert (
+        client.post(
+            reverse("admin:inventory_unmappeditem_change", args=[item.pk]), {"product": day.mug.pk}
+        ).status_code
+        == 403
+    )
     assert client.post(reverse("admin:channels_channel_change", args=[day.till.pk]), {}).status_code == 403
     assert list(Event.objects.order_by("id").values_list("id", "state")) == before
     text = client.get(reverse("admin:channels_quarantinedevent_change", args=[day.lacking])).content.decode()
@@ -327,7 +375,10 @@ def test_an_auditor_decides_nothing(as_, day):
 
 @pytest.mark.parametrize("name", ["replay", "ignore", "set"])
 def test_decisions_are_posts(as_, day, name):
-    assert as_("admin").get(reverse(f"admin:channels_quarantinedevent_{name}", args=[day.lacking])).status_code == 405
+    assert (
+        as_("admin").get(reverse(f"admin:channels_quarantinedevent_{name}", args=[day.lacking])).status_code
+        == 405
+    )
 
 
 # --- unmapped items
@@ -350,7 +401,9 @@ def test_an_item_is_not_mapped_to_another_companys_product(as_, day):
     stranger.world = type(day.world)(stock="MUG,1")
     other = stranger.world.company.product_set.get()
     item = UnmappedItem.objects.get(item_id="mug ")
-    response = as_("reviewer").post(reverse("admin:inventory_unmappeditem_change", args=[item.pk]), {"product": other.pk})
+    response = as_("reviewer").post(
+        reverse("admin:inventory_unmappeditem_change", args=[item.pk]), {"product": other.pk}
+    )
     assert response.status_code == 200
     assert UnmappedItem.objects.filter(pk=item.pk).exists()
 
@@ -359,7 +412,17 @@ def test_an_item_is_not_mapped_to_another_companys_product(as_, day):
 
 
 def settings_of(channel, **changes):
-    fields = ("status", "country", "region", "timezone", "day_cut_hour", "currency", "posting_mode", "refund_tax", "stock_location")
+    fields = (
+        "status",
+        "country",
+        "region",
+        "timezone",
+        "day_cut_hour",
+        "currency",
+        "posting_mode",
+        "refund_tax",
+        "stock_location",
+    )
     return {name: getattr(channel, name) for name in fields} | {"live_from": ""} | changes
 
 
@@ -393,11 +456,20 @@ def test_settings_are_changed_with_an_audit_row(as_, day):
     row = AuditRow.objects.filter(object_type="channel", object_id=channel.pk).latest("id")
     assert (row.actor, row.action) == ("administrator", "changed")
     assert client.post(url, settings_of(channel, timezone="Mars/Olympus")).status_code == 200
-    assert client.post(reverse("admin:channels_channel_delete", args=[channel.pk]), {"post": "yes"}).status_code == 403
+    assert (
+        client.post(reverse("admin:channels_channel_delete", args=[channel.pk]), {"post": "yes"}).status_code
+        == 403
+    )
 
 
 def test_a_channel_is_added_with_its_secret(as_, day):
-    form = settings_of(day.berlin, company=day.world.company.pk, slug="new-shop", adapter="shopify", new_secret="shpss_0123456789")
+    form = settings_of(
+        day.berlin,
+        company=day.world.company.pk,
+        slug="new-shop",
+        adapter="shopify",
+        new_secret="shpss_0123456789",
+    )
     assert as_("administrator").post(reverse("admin:channels_channel_add"), form).status_code == 302
     assert Channel.objects.get(slug="new-shop").secrets == ["shpss_0123456789"]
 
@@ -416,6 +488,8 @@ def test_a_products_cost_is_written_in_major_units(as_, day):
 
 def test_an_accounts_name_changes_and_its_code_does_not(as_):
     account = Account.objects.filter(code="Income:Sales").first()
-    as_("administrator").post(reverse("admin:ledger_account_change", args=[account.pk]), {"name": "Turnover", "code": "X"})
+    as_("administrator").post(
+        reverse("admin:ledger_account_change", args=[account.pk]), {"name": "Turnover", "code": "X"}
+    )
     account.refresh_from_db()
     assert (account.name, account.code) == ("Turnover", "Income:Sales")

@@ -179,7 +179,7 @@ def test_a_refund_without_known_tenders_is_proven_by_its_lines():
     assert changed("standard/refund", tenders=[]) == []
 
 
-def built(kind, **fields):
+def built(kind, /, **fields):
     head = {"source": {"channel": "c", "adapter": "a", "id": "1", "version": "1"}, "occurred_at": "2026-09-01T00:00:00Z",
             "timezone": "UTC", "business_date": "2026-09-01", "currency": "USD"}  # fmt: skip
     return msgspec.convert({"type": kind.__struct_config__.tag, **head, **fields}, kind)

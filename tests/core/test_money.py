@@ -7,7 +7,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from salessync.core.money import LIMIT, MINOR_DIGITS, MoneyError, allocate, convert, minor_digits, scale, to_major, to_minor
+from salessync.core.money import (
+    LIMIT,
+    MINOR_DIGITS,
+    MoneyError,
+    allocate,
+    convert,
+    minor_digits,
+    scale,
+    to_major,
+    to_minor,
+)
 
 CURRENCIES = st.sampled_from(sorted(MINOR_DIGITS))
 AMOUNTS = st.integers(-LIMIT, LIMIT)

@@ -1,6 +1,6 @@
-"""Shopify: orders, refunds and transactions, by webhook or as REST answers. Pure.
+"""Shopify: orders, refunds, transactions, payouts and disputes, by webhook or as REST answers. Pure.
 
-words.py holds the vendor's words, one module each reads an order, its lines, its totals, a refund and transactions.
+words.py holds the vendor's words; one module each reads an order, its lines, its totals, a refund, transactions and payouts.
 """
 
 import base64
@@ -18,6 +18,7 @@ from channels.adapter import (
     Ignored,
     SignatureRefused,
 )
+from channels.adapters.shopify.payout import dispute_record, payout_record
 from channels.adapters.shopify.reading import Json
 from channels.adapters.shopify.refund import refund_record
 from channels.adapters.shopify.sale import order_records
@@ -29,7 +30,8 @@ from salessync.core.problems import Problem, Refused
 ORDER_TOPICS = frozenset({
     "orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/partially_fulfilled",
 })  # fmt: skip
-TOPICS = ORDER_TOPICS | {"orders/edited", "orders/delete", "refunds/create", "order_transactions/create"}
+DISPUTE_TOPICS = frozenset({"disputes/create", "disputes/update"})
+TOPICS = ORDER_TOPICS | {"orders/edited", "orders/delete", "refunds/create", "order_transactions/create", *DISPUTE_TOPICS}
 
 
 class Shopify(Adapter):
@@ -65,7 +67,7 @@ class Shopify(Adapter):
         return Envelope(_header(headers, "webhook-id") or None, _header(headers, "topic") or "")
 
     def normalize(self, payload: Any, topic: str | None, context: Context) -> list[AnyRecord]:
-        """The sale with its refunds, a refund, or the charges of transactions."""
+        """The sale with its refunds, a refund, the charges of transactions, a payout with its lines, a dispute."""
         if topic:
             return _by_topic(payload, topic.strip().casefold(), context)
         return _by_wrapper(payload, context)
@@ -87,6 +89,8 @@ def _by_topic(payload: Any, topic: str, context: Context) -> list[AnyRecord]:
         return _refund(_unwrapped(payload, "refund"), context)
     if topic == "order_transactions/create":
         return _charges([_unwrapped(payload, "transaction")], "", context)
+    if topic in DISPUTE_TOPICS:
+        return [dispute_record(_unwrapped(payload, "dispute"), context)]
     if topic == "orders/edited":
         return []  # ids only: the order is fetched, or comes by its own orders/updated
     if topic == "orders/delete":
@@ -110,6 +114,14 @@ def _by_wrapper(payload: Any, context: Context) -> list[AnyRecord]:
         return _refund(payload["refund"], context)
     if "transaction" in payload:
         return _charges([payload["transaction"]], "", context)
+    if "payout" in payload:
+        return [payout_record(payload["payout"], payload.get("transactions"), context)]
+    if "payouts" in payload:
+        return [payout_record(one, None, context) for one in _list(payload, "payouts")]
+    if "dispute" in payload:
+        return [dispute_record(payload["dispute"], context)]
+    if "disputes" in payload:
+        return [dispute_record(one, context) for one in _list(payload, "disputes")]
     if "transactions" in payload and "id" not in payload:
         return _charges(_list(payload, "transactions"), "transactions", context)
     return _bare(payload, context)
@@ -125,7 +137,7 @@ def _bare(payload: Json, context: Context) -> list[AnyRecord]:
         return _charges([payload], "", context)
     if "order_edit" in payload:
         return []
-    raise Refused(Problem("UNKNOWN_PAYLOAD", "$", "neither an order, nor a refund, nor a transaction"))
+    raise Refused(Problem("UNKNOWN_PAYLOAD", "$", "nothing that Shopify is known to send about money or goods"))
 
 
 def _list(payload: Json, key: str) -> list[Any]:

@@ -138,6 +138,8 @@ class Reader:
         both = parent.get(key)
         if both is None:
             return None
+        if type(both) is dict and type(both.get(side)) is dict:
+            return both[side].get("amount")
         money = self.object(both, where + key).get(side)
         return None if money is None else self.object(money, f"{where}{key}.{side}").get("amount")
 

@@ -10,7 +10,7 @@ from channels.adapters.shopify.lines import order_lines
 from channels.adapters.shopify.reading import Json, Reader, stamp
 from channels.adapters.shopify.refund import refund_record
 from channels.adapters.shopify.totals import Sides, order_totals, presentment, sides_of
-from channels.adapters.shopify.transactions import fold, tenders
+from channels.adapters.shopify.transactions import EPOCH, fold, tenders
 from channels.adapters.shopify.words import PAYMENT_STATUS
 from channels.canonical import AnyRecord
 from channels.record import Jurisdiction, Source
@@ -56,7 +56,7 @@ def _refunds(reader: Reader, order: Json, context: Context) -> list[Refund]:
 
 def _sale(reader: Reader, order: Json, identifier: str, refunds: list[Refund], context: Context) -> Sale:
     at = reader.instant(order.get("processed_at") or order.get("created_at"), "processed_at")
-    updated = reader.maybe_instant(order, "updated_at") or at or datetime.min
+    updated = reader.maybe_instant(order, "updated_at") or at or EPOCH
     place = jurisdiction(order, context)
     lines = order_lines(reader, order, _returned(refunds), place)
     notes: Json = {}
@@ -93,7 +93,7 @@ def _source(reader: Reader, order: Json, identifier: str, updated: datetime, con
         channel=context.channel,
         adapter="shopify",
         id=identifier,
-        version=stamp(updated) if updated.tzinfo else "0",
+        version=stamp(updated),
         number=name[:1000] if type(name) is str and name else None,
         location=reader.optional_id(order.get("location_id"), "location_id"),
         register=reader.optional_id(order.get("device_id"), "device_id"),

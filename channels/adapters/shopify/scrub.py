@@ -27,6 +27,11 @@ def _blank(value: Any) -> Any:
     return "?" if type(value) is str and value else value
 
 
+def _spare(value: Any) -> Any:
+    """A `*_set` that is read only where the plain amount beside it is missing."""
+    return _SET(value)
+
+
 def _text(value: Any) -> Any:
     return mask_cards(value) if type(value) is str and len(value) > 12 else _scalar(value)
 
@@ -37,7 +42,8 @@ def _last4(value: Any) -> Any:
 
 def _object(keep: Mapping[str, Keep]) -> Keep:
     plain = tuple(key for key, how in keep.items() if how is _scalar)
-    rest = tuple((key, how) for key, how in keep.items() if how is not _scalar)
+    spare = tuple((key, key.removesuffix("_set")) for key, how in keep.items() if how is _spare)
+    rest = tuple((key, how) for key, how in keep.items() if how is not _scalar and how is not _spare)
 
     def kept(value: Any) -> Any:
         if type(value) is not dict:
@@ -47,6 +53,9 @@ def _object(keep: Mapping[str, Keep]) -> Keep:
             if key in value:
                 one = value[key]
                 found[key] = _blank(one) if type(one) is dict or type(one) is list else one
+        for key, plain_key in spare:
+            if key in value and value.get(plain_key) is None:
+                found[key] = _SET(value[key])
         for key, how in rest:
             if key in value:
                 found[key] = how(value[key])
@@ -80,8 +89,8 @@ def _customer(value: Any) -> Any:
 
 _MONEY = _object(_words("amount currency_code currency"))
 _SET = _object({"shop_money": _MONEY, "presentment_money": _MONEY})
-_TAXES = _list(_object(_words("price rate channel_liable") | _words("title", _text) | {"price_set": _SET}))
-_ALLOCATIONS = _list(_object(_words("amount discount_application_index") | {"amount_set": _SET}))
+_TAXES = _list(_object(_words("price rate channel_liable") | _words("title", _text) | {"price_set": _spare}))
+_ALLOCATIONS = _list(_object(_words("amount discount_application_index") | {"amount_set": _spare}))
 _ADDRESS = _object(_words("country_code province_code zip city"))
 _DUTY = _words("id duty_id country_code_of_origin") | {
     "shop_money": _MONEY, "presentment_money": _MONEY, "amount_set": _SET, "price_set": _SET, "tax_lines": _TAXES,
@@ -90,13 +99,13 @@ _FEE = _words("id price") | _words("name", _text) | {"price_set": _SET, "amount_
 _ITEM = (
     _words("id quantity current_quantity price total_discount sku gift_card taxable product_id variant_id")
     | _words("name title", _text)
-    | {"price_set": _SET, "total_discount_set": _SET, "tax_lines": _TAXES}
+    | {"price_set": _spare, "total_discount_set": _spare, "tax_lines": _TAXES}
     | {"discount_allocations": _ALLOCATIONS, "duties": _list(_object(_DUTY))}
 )
 _SHIPPING = (
     _words("id price discounted_price is_removed")
     | _words("title code", _text)
-    | {"price_set": _SET, "discounted_price_set": _SET, "tax_lines": _TAXES, "discount_allocations": _ALLOCATIONS}
+    | {"price_set": _spare, "discounted_price_set": _spare, "tax_lines": _TAXES, "discount_allocations": _ALLOCATIONS}
 )
 _CARD = _object(
     _words("credit_card_company credit_card_wallet payment_method_name") | {"credit_card_number": _last4}
@@ -133,9 +142,15 @@ _ORDER = (
     )
     | dict.fromkeys(
         (
-            "total_price_set", "current_total_price_set", "subtotal_price_set", "total_discounts_set", "total_tax_set",
-            "current_total_tax_set", "total_line_items_price_set", "total_shipping_price_set", "original_total_duties_set",
-            "original_total_additional_fees_set", "total_cash_rounding_payment_adjustment_set",
+            "current_total_price_set", "subtotal_price_set", "total_discounts_set", "total_tax_set", "current_total_tax_set",
+            "total_line_items_price_set", "total_tip_received_set",
+        ),
+        _spare,
+    )
+    | dict.fromkeys(
+        (
+            "total_price_set", "total_shipping_price_set", "original_total_duties_set", "original_total_additional_fees_set",
+            "total_cash_rounding_payment_adjustment_set",
         ),
         _SET,
     )
@@ -154,13 +169,20 @@ _ORDER = (
         "additional_fees": _list(_object(_FEE)),
     }
 )  # fmt: skip
+_PAYOUT = _object(_words("id status date currency amount"))
+_BALANCE = _words("type payout_id payout_status fee net source_id source_type source_order_id source_order_transaction_id")
+_DISPUTE = _words(
+    "id order_id type amount currency reason network_reason_code status evidence_due_by evidence_sent_on finalized_on"
+    " initiated_at"
+)
 _EDIT = _object(_words("id order_id created_at committed_at"))
 
 # Without its topic a bare object does not say what it is, so the root keeps what any of them may have.
 _ROOT = _object(
-    _TRANSACTION | _REFUND | _ORDER
+    _DISPUTE | _TRANSACTION | _REFUND | _ORDER
     | {"order": _object(_ORDER), "orders": _list(_object(_ORDER)), "refund": _object(_REFUND)}
-    | {"transaction": _object(_TRANSACTION), "order_edit": _EDIT}
+    | {"transaction": _object(_TRANSACTION), "transactions": _list(_object(_TRANSACTION | _BALANCE)), "order_edit": _EDIT}
+    | {"payout": _PAYOUT, "payouts": _list(_PAYOUT), "dispute": _object(_DISPUTE), "disputes": _list(_object(_DISPUTE))}
 )  # fmt: skip
 
 

@@ -122,6 +122,9 @@ PAYOUT_STATUS = {
     "cancelled": "cancelled",
 }
 
+# a later state of a payout has a higher rank; a paid one can still fail
+PAYOUT_RANK = {"pending": 1, "in_transit": 2, "paid": 3, "failed": 4, "cancelled": 4, "returned": 4, "unknown": 5}
+
 PAYOUT_LINE = {
     "charge": "charge",
     "refund": "refund",

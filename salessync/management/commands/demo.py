@@ -33,6 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.folder = settings.DATA_DIR / "demo"
         self.last = 0.0
+        self.serving = False
         self.known = demo.keys(self.folder)
         try:
             holds = self.run(options)
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error}\n{self.last_words()}") from None
         except KeyboardInterrupt:
             self.say("stopped")
-            holds = True
+            holds = not options["once"]
         if not holds:
             sys.exit(1)
 
@@ -58,7 +59,7 @@ class Command(BaseCommand):
                 outcome = self.play(options, f"http://{self.address(env)}", env["BOOKKEEPER_URL"])
                 holds = self.report(outcome)
                 if not options["once"]:
-                    self.keep_serving(self.address(env), password)
+                    holds = self.keep_serving(self.address(env), password) and holds
             finally:
                 connections.close_all()
                 self.supervisor.stop()
@@ -136,11 +137,13 @@ class Command(BaseCommand):
         )
         return holds
 
-    def keep_serving(self, address: str, password: str) -> None:
+    def keep_serving(self, address: str, password: str) -> bool:
+        """Until Ctrl-C, or until a process ends; whether it was the former."""
         self.say(f"admin: http://{address}/admin/  login: admin  password: {password}")
         self.say(f"Bookkeeper's books: {self.books}")
         self.say("serving; Ctrl-C stops everything")
-        self.supervisor.wait()
+        self.serving = True
+        return self.supervisor.wait() == 0
 
     # --- talking
 
@@ -165,8 +168,12 @@ class Command(BaseCommand):
         self.last = 0.0
 
     def write_log(self, line: str) -> None:
-        self.log.write(f"{line}\n")
-        self.log.flush()
+        """What the processes say; on the screen only while nothing else is there."""
+        if self.serving:
+            self.stdout.write(line)
+        if not self.log.closed:
+            self.log.write(f"{line}\n")
+            self.log.flush()
 
     def check_alive(self) -> None:
         """DemoFailed where one of the processes has ended."""

@@ -53,13 +53,12 @@ def verdict(line: bytes) -> tuple[str | None, list[Problem]]:
     problems = checks.gate(data)
     if any(p.code in NO_RECORD for p in problems):
         return _identifier(data), problems
+    missing = {p.path for p in problems} | {p.path.split(".")[0] for p in problems if p.code == "MISSING_JURISDICTION"}
     try:
-        problems += checks.check(canonical.from_dict(data))
+        further = checks.check(canonical.from_dict(data))
     except Refused as refused:
-        problems += refused.problems
-    told: set[tuple[str, str]] = set()
-    once = [p for p in problems if (p.code, p.path) not in told and not told.add((p.code, p.path))]  # type: ignore[func-returns-value]
-    return _identifier(data), once
+        further = refused.problems
+    return _identifier(data), problems + [p for p in further if p.path not in missing]
 
 
 def _identifier(data: Any) -> str | None:
