@@ -139,9 +139,12 @@ class AccountAdmin(AuditedAdmin, ListAdmin):
         return False
 
     def enrich(self, rows: list[Account]) -> None:
-        balances = running.sums("p.account_id")
+        try:
+            balances = running.sums("p.account_id")
+        except running.StillReading:
+            balances = None
         for account in rows:
-            account.base_balance = balances.get((account.pk,), (0, 0))[1]
+            account.base_balance = None if balances is None else balances.get((account.pk,), (0, 0))[1]
 
     @admin.display(description="balance (debit positive)")
     def balance(self, account: Account) -> str:

@@ -1,5 +1,6 @@
 """Sums over the journal that are kept and rolled forward. Entries are never changed, so only new ones need to be read."""
 
+import time
 from typing import Any
 
 from django.core.cache import cache
@@ -9,7 +10,13 @@ from salessync.core.models import Company
 
 Sums = dict[tuple[Any, ...], tuple[int, int]]  # columns → (Σ amount, Σ base amount)
 
+CHUNK = 200_000  # entries read at once
+SECONDS = 5.0  # what one page waits at most; the next goes on from there
 KEPT_SECONDS = 24 * 60 * 60
+
+
+class StillReading(Exception):
+    """A long journal is read for the first time, and is not through yet."""
 
 
 def sums(by: str, *, where: str = "true") -> Sums:
@@ -17,31 +24,40 @@ def sums(by: str, *, where: str = "true") -> Sums:
 
     An entry's number is given in commit order, so all up to a company's last number are there to be read.
     """
-    key = f"journal-sums:{by}:{where}".replace(" ", "")
-    seen, kept = cache.get(key) or ({}, {})
-    now = dict(Company.objects.values_list("pk", "feed_seq"))
-    if any(now.get(company, -1) < number for company, number in seen.items()):  # another database than before
-        seen, kept = {}, {}
-    grown = [
-        (company, seen.get(company, 0), last) for company, last in now.items() if last > seen.get(company, 0)
-    ]
-    if grown:
-        for columns, amount, base in _read(by, where, grown):
-            before = kept.get(columns, (0, 0))
-            kept[columns] = (before[0] + amount, before[1] + base)
-        cache.set(key, (now, kept), KEPT_SECONDS)
+    key = f"journal-sums:{connection.settings_dict['NAME']}:{by}:{where}".replace(" ", "")
+    read, kept = cache.get(key) or ({}, {})
+    last = dict(Company.objects.values_list("pk", "feed_seq"))
+    if any(
+        last.get(company, -1) < number for company, number in read.items()
+    ):  # another database than before
+        read, kept = {}, {}
+    deadline = time.monotonic() + SECONDS
+    for company, until in last.items():
+        while read.get(company, 0) < until:
+            if time.monotonic() > deadline:
+                raise StillReading
+            since = read.get(company, 0)
+            read[company] = min(since + CHUNK, until)
+            _add(kept, by, where, company, since, read[company])
+            cache.set(key, (read, kept), KEPT_SECONDS)
     return kept
 
 
-def _read(by: str, where: str, grown: list[tuple[int, int, int]]) -> list[tuple[tuple[Any, ...], int, int]]:
+def _add(kept: Sums, by: str, where: str, company: int, since: int, until: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {by}, sum(p.amount)::bigint, sum(p.base_amount)::bigint"  # noqa: S608 -- our own text
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS n(company_id, since, until)"
-            " JOIN ledger_journalentry e ON e.company_id = n.company_id AND e.seq > n.since AND e.seq <= n.until"
-            " JOIN ledger_posting p ON p.entry_id = e.id"
-            " JOIN ledger_account a ON a.id = p.account_id"
-            f" WHERE {where} GROUP BY {by}",
-            [list(column) for column in zip(*grown, strict=True)],
+            "SELECT min(id), max(id) FROM ledger_journalentry WHERE company_id = %s AND seq > %s AND seq <= %s",
+            [company, since, until],
         )
-        return [(tuple(row[:-2]), row[-2], row[-1]) for row in cursor.fetchall()]
+        first, last = cursor.fetchone()  # so that the postings are read in one piece of their primary key
+        cursor.execute(
+            f"SELECT {by}, sum(p.amount)::bigint, sum(p.base_amount)::bigint"  # noqa: S608 -- our own text
+            " FROM ledger_posting p"
+            " JOIN ledger_journalentry e ON e.id = p.entry_id AND e.company_id = %s AND e.seq > %s AND e.seq <= %s"
+            " JOIN ledger_account a ON a.id = p.account_id"
+            f" WHERE p.entry_id BETWEEN %s AND %s AND {where} GROUP BY {by}",
+            [company, since, until, first, last],
+        )
+        for *columns, amount, base in cursor.fetchall():
+            before = kept.get(tuple(columns), (0, 0))
+            kept[tuple(columns)] = (before[0] + amount, before[1] + base)

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
 
 from channels import adapter as adapters
+from channels import coverage
 from channels.models import Channel
 from ledger import running
 from salessync.core import dates
@@ -22,7 +23,6 @@ T = TypeVar("T")
 
 CHART_DAYS = 14
 LATEST = 1000  # events and deliveries that the percentiles are taken from
-COUNTED = 1000  # events a channel that the coverage counts at most
 
 PALETTE = (
     "#7c3aed",
@@ -45,14 +45,19 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     now = datetime.now(UTC)
     channels = list(Channel.objects.select_related("company").order_by("slug"))
-    sums = _or(dict, _revenue)
+    sums, reading = {}, False
+    try:
+        sums = _or(dict, _revenue)
+    except running.StillReading:
+        reading = True
     return context | {
         "revenue": _revenue_rows(channels, sums, now),
         "totals": _totals(channels, sums, now),
+        "reading": reading,
         "chart": _chart(channels, sums, now),
         "posting": _or(dict, _webhook_to_posted),
         "delivering": _or(dict, _posted_to_acknowledged),
-        "coverage": _coverage(channels, _or(dict, lambda: remembered("last-heard", _heard)), now),
+        "channels": _coverage(channels, _or(lambda: coverage.Coverage({}, None), coverage.lately), now),
         "inbox": _or(dict, lambda: _inbox(now)),
         "outbox": _or(dict, lambda: _outbox(now)),
         "problems": _or(list, _quarantine_by_code),
@@ -225,55 +230,46 @@ def _posted_to_acknowledged() -> dict[str, Any]:
 # --- coverage
 
 
-Heard = dict[int, tuple[datetime, int, int]]  # channel → last event, events of the last hour, of the last day
-
-
-def _heard() -> Heard:
-    rows = _rows(
-        """
-        SELECT c.id, max(e.received_at), count(*) FILTER (WHERE e.received_at > now() - interval '1 hour'),
-               count(*) FILTER (WHERE e.received_at > now() - interval '1 day')
-          FROM channels_channel c,
-               LATERAL (SELECT received_at FROM channels_event WHERE channel_id = c.id ORDER BY id DESC LIMIT %s) e
-         GROUP BY c.id
-        """,
-        [COUNTED],
-    )
-    return {channel_id: (last, hour, day) for channel_id, last, hour, day in rows}
-
-
-def _coverage(channels: Sequence[Channel], heard: Heard, now: datetime) -> list[dict[str, Any]]:
+def _coverage(channels: Sequence[Channel], lately: coverage.Coverage, now: datetime) -> list[dict[str, Any]]:
     """Each channel, when it was last heard of, and how lively it is."""
     rows = []
     for channel in channels:
-        last, hour, day = heard.get(channel.pk, (None, 0, 0))
+        heard = lately.heard.get(channel.pk)
+        known = lately.since is None or now - lately.since > timedelta(days=1)
         label = (
             adapters.get(channel.adapter).label
             if channel.adapter in adapters.adapter_names()
             else channel.adapter
         )
-        word, colour = _liveliness(channel, last, now)
+        word, colour = _liveliness(channel, heard, lately.since, now)
         rows.append(
             {
-                "channel": channel, "label": label, "last": f"{between(last, now)} ago" if last else "never",
-                "hour": _at_most(hour), "day": _at_most(day), "word": word, "colour": colour,
+                "channel": channel,
+                "label": label,
+                "last": f"{between(heard.last, now)} ago" if heard else _unheard(lately.since, now),
+                "hour": heard.hour if heard else 0,
+                "day": f"{heard.day if heard else 0}{'' if known else '+'}",
+                "word": word,
+                "colour": colour,
             }
-        )  # fmt: skip
+        )
     return rows
 
 
-def _at_most(count: int) -> str:
-    return f"{COUNTED:,}+" if count >= COUNTED else str(count)
+def _unheard(since: datetime | None, now: datetime) -> str:
+    return "never" if since is None else f"more than {between(since, now)} ago"
 
 
-def _liveliness(channel: Channel, last: datetime | None, now: datetime) -> tuple[str, str]:
+def _liveliness(
+    channel: Channel, heard: coverage.Heard | None, since: datetime | None, now: datetime
+) -> tuple[str, str]:
     if channel.status != Channel.Status.LIVE:
         return "paused", "warning"
-    if last is None:
+    if heard is None and since is None:
         return "no event yet", ""
-    age = now - last
+    age = now - (heard.last if heard else since)
     if age <= timedelta(hours=1):
-        return "live", "success"
+        return ("live", "success") if heard else ("quiet", "warning")
     return ("quiet", "warning") if age <= timedelta(days=1) else ("silent", "danger")
 
 

@@ -21,7 +21,7 @@ def drain_inbox() -> None:
 def push_outbox() -> None:
     """Sent when something was posted."""
     close_old_connections()
-    outbox.push_all_due(seconds=40)
+    outbox.push_all_due(seconds=10)
 
 
 @app.task
@@ -39,4 +39,4 @@ def sweep_outbox() -> None:
     """Sent by beat: deliveries that are due again."""
     close_old_connections()
     if Delivery.objects.filter(state=Delivery.State.DUE, next_attempt_at__lte=Now()).exists():
-        outbox.push_all_due(seconds=40)
+        outbox.push_all_due(seconds=10)

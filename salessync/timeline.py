@@ -107,7 +107,9 @@ def of(transaction: Transaction) -> Story:
     base = Channel.objects.values_list("company__base_currency", flat=True).get(pk=transaction.channel_id)
     entries = list(JournalEntry.objects.filter(transaction__in=ids).order_by("seq"))
     postings = list(
-        Posting.objects.filter(entry__in=[e.pk for e in entries]).select_related("account").order_by("entry_id", "leg")
+        Posting.objects.filter(entry__in=[e.pk for e in entries])
+        .select_related("account")
+        .order_by("entry_id", "leg")
     )
     deliveries = {d.entry_id: d for d in Delivery.objects.filter(entry__in=[e.pk for e in entries])}
     return Story(

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests import databases
-from tests.databases import committed_db, django_db_modify_db_settings, servers, valkey
+from tests.databases import committed_db, django_db_modify_db_settings, servers, template, valkey
 
-__all__ = ["committed_db", "django_db_modify_db_settings", "servers", "valkey"]
+__all__ = ["committed_db", "django_db_modify_db_settings", "servers", "template", "valkey"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

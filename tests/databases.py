@@ -7,11 +7,13 @@ the tables that only grow refuse the TRUNCATE with which Django would empty them
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connections
 
 from salessync.core import addresses, embedded
@@ -20,6 +22,8 @@ from salessync.core import addresses, embedded
 def stop_servers() -> None:
     """At the end of the run, a failed or interrupted one too."""
     embedded.leave(settings.DATA_DIR)
+    if embedded.in_use(settings.DATA_DIR):  # we are a process that a test started
+        return
     shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
     shutil.rmtree(addresses.socket_dir(settings.DATA_DIR), ignore_errors=True)
 
@@ -53,24 +57,42 @@ def valkey(servers: embedded.Addresses) -> str:
 _copies = iter(range(1, 1 << 30))
 
 
+@pytest.fixture(scope="session")
+def template(servers: embedded.Addresses, django_db_blocker: pytest.FixtureRequest) -> str:
+    """A migrated database without rows, never connected to afterwards."""
+    administer('CREATE DATABASE "template_migrated"')
+    with django_db_blocker.unblock(), connected_to("template_migrated"):
+        call_command("migrate", verbosity=0)
+    return "template_migrated"
+
+
 @pytest.fixture
-def committed_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
+def committed_db(template: str, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
     """A copy of the migrated database for one test, with Django's connection switched to it; gives its address.
 
     Threads and processes may connect to it too. Not together with `db`.
     """
-    connection = connections["default"]
-    template, copy = connection.settings_dict["NAME"], f"copy_{next(_copies)}"
-    with django_db_blocker.unblock():
-        connection.close()  # a template must have no connections
-        administer(f'CREATE DATABASE "{copy}" TEMPLATE "{template}"')
-        connection.settings_dict["NAME"] = copy
-        try:
+    copy = f"copy_{next(_copies)}"
+    administer(f'CREATE DATABASE "{copy}" TEMPLATE "{template}"')
+    try:
+        with django_db_blocker.unblock(), connected_to(copy):
             yield addresses.database_url(settings.DATA_DIR, copy)
-        finally:
-            connection.close()
-            connection.settings_dict["NAME"] = template
-            administer(f'DROP DATABASE "{copy}" WITH (FORCE)')
+    finally:
+        administer(f'DROP DATABASE "{copy}" WITH (FORCE)')
+
+
+@contextmanager
+def connected_to(name: str) -> Iterator[None]:
+    """Django's connection goes to that database meanwhile."""
+    connection = connections["default"]
+    before = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
 
 
 def administer(statement: str) -> None:

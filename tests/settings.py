@@ -6,11 +6,14 @@ The servers live in a folder of this test run; databases.py starts them when the
 import os
 import tempfile
 
+if "SALESSYNC_TEST_DATA_DIR" not in os.environ:  # processes that a test starts find the same servers
+    os.environ["SALESSYNC_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="salessync-tests-")
+
 os.environ |= {
     "DEBUG": "on",
     "SECRET_KEY": "tests-only",
     "FIELD_ENCRYPTION_KEYS": "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
-    "DATA_DIR": os.environ.get("SALESSYNC_TEST_DATA_DIR") or tempfile.mkdtemp(prefix="salessync-tests-"),
+    "DATA_DIR": os.environ["SALESSYNC_TEST_DATA_DIR"],
     "BOOKKEEPER_SECRET": "whsec_dGVzdHMtb25seQ==",
     # Empty counts as unset, and being there it hides what a developer's .env says.
     **dict.fromkeys(

@@ -11,6 +11,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldBooleanWidget
 
 from channels import adapter as adapters
+from channels import coverage
 from channels.models import Channel
 from salessync.core.crypto import UnableToDecrypt
 from salessync.core.models import Company
@@ -125,10 +126,12 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
         super().save_model(request, obj, form, change)
 
     def enrich(self, rows: list[Channel]) -> None:
-        depths, last = _depths(), _last_received([c.pk for c in rows])
+        depths, lately = _depths(), coverage.lately()
         for channel in rows:
             channel.depths = depths[channel.pk]
-            channel.last_received_at = last.get(channel.pk)
+            heard = lately.heard.get(channel.pk)
+            earlier = f"before {moment(lately.since)}" if lately.since else "never"
+            channel.last_heard = moment(heard.last) if heard else earlier
 
     @admin.display(description="adapter")
     def adapter_label(self, channel: Channel) -> str:
@@ -144,7 +147,7 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
 
     @admin.display(description="last event (UTC)")
     def last_event(self, channel: Channel) -> str:
-        return moment(channel.last_received_at) or "never"
+        return channel.last_heard
 
     @admin.display(description="in the inbox")
     def depth(self, channel: Channel) -> int:
@@ -189,13 +192,3 @@ def _depths() -> dict[int, dict[str, int]]:
         for channel_id, state, count in cursor.fetchall():
             found[channel_id][state] = count
     return found
-
-
-def _last_received(ids: list[int]) -> dict[int, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c, e.received_at FROM unnest(%s::bigint[]) c, LATERAL"
-            " (SELECT received_at FROM channels_event WHERE channel_id = c ORDER BY id DESC LIMIT 1) e",
-            [ids],
-        )
-        return dict(cursor.fetchall())

@@ -1,6 +1,7 @@
 """Where the embedded servers of a DATA_DIR listen. Path arithmetic only: it starts nothing and touches nothing."""
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ DATABASE = "salessync"
 POSTGRES_ROLE = "postgres"
 
 _LONGEST_SOCKET_PATH = 103  # macOS allows 104 bytes with the closing NUL, Linux 108
+_SHORT_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (owner and mode are checked before use)
 _PLAIN = re.compile(
     r"[A-Za-z0-9/._+-]+"
 )  # commas, spaces and quotes mean something in libpq's and Celery's addresses
@@ -18,7 +20,8 @@ def socket_dir(data_dir: Path) -> Path:
     inside = data_dir / "run"
     if _PLAIN.fullmatch(str(inside)) and len(f"{inside}/.s.PGSQL.5432") <= _LONGEST_SOCKET_PATH:
         return inside
-    return Path("/tmp") / f"salessync-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]}"  # noqa: S108 (owner and mode are checked before use)
+    outside = next((folder for folder in _SHORT_FOLDERS if os.access(folder, os.W_OK)), _SHORT_FOLDERS[0])
+    return Path(outside) / f"salessync-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]}"
 
 
 def valkey_socket(data_dir: Path) -> Path:

@@ -206,6 +206,14 @@ def test_a_conflict_is_settled_by_asking(db, bookkeeper):
     assert AuditRow.objects.get().data["read_back"] is True
 
 
+def test_after_a_conflict_an_entry_that_bookkeeper_holds_otherwise_is_refused(db, bookkeeper, monkeypatch):
+    mine, other = entries(2)
+    bookkeeper.fail("conflict")
+    monkeypatch.setattr(client, "same_entry", lambda sent, held: sent.id == known_as(mine))
+    assert outbox.push_all_due() == outbox.PushResult(sent=2, duplicate=1, refused=1)
+    assert "another entry" in Delivery.objects.get(entry=other).error
+
+
 def test_a_key_that_bookkeeper_saw_with_another_body_is_replaced(db, bookkeeper):
     first = entries(4)
     bookkeeper.fail("drop_reply")
@@ -277,6 +285,25 @@ def test_the_lease_of_a_crashed_push_brings_the_same_batch_back(db, bookkeeper):
     assert outbox._store(crashed, messages, verdicts).duplicate == 0
     assert outbox.push_all_due().acknowledged == 2
     assert bookkeeper.accepted() == delivered()
+
+
+def test_who_lost_the_lease_puts_nothing_off(db, bookkeeper):
+    entries(2)
+    slow = outbox._claim(200)
+    make_due()
+    again = outbox._claim(200)
+    outbox._after_failure(slow, outbox._messages(slow.entries), client.http.UnableToReach("late"))
+    assert set(Delivery.objects.values_list("next_attempt_at", "error")) == {(again.lease, None)}
+    outbox._after_failure(again, outbox._messages(again.entries), client.http.UnableToReach("down"))
+    assert set(Delivery.objects.values_list("error", flat=True)) == {"down"}
+
+
+def test_a_batch_that_was_sent_before_is_never_mixed_with_fresh_entries(db, bookkeeper):
+    fresh, *sent = entries(3)
+    Delivery.objects.exclude(entry=fresh).update(batch_key="msg_old", attempts=1)
+    assert outbox.push_due().acknowledged == 1
+    assert outbox.push_due().acknowledged == 2
+    assert {Delivery.objects.get(entry=e).batch_key for e in sent} == {"msg_old"}
 
 
 def test_many_pushers_at_once_deliver_each_entry_once(committed_db, bookkeeper):

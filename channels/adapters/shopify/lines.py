@@ -1,6 +1,7 @@
 """Shopify order → the lines of a sale: items, shipping, tips, duties and additional fees, after the order's edits. Pure."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -10,6 +11,8 @@ from channels.adapters.shopify.taxes import taxes
 from channels.record import Jurisdiction, Tax
 from channels.sale import Discount, Line
 from salessync.core.money import allocate, to_major
+
+major = lru_cache(maxsize=32768)(to_major)
 
 
 class Lines(msgspec.Struct):
@@ -126,7 +129,7 @@ def _item(
             sku=_sku(reader, row.get("sku"), where + "sku"),
             name=text(row.get("name")) or text(row.get("title")) or "",
             quantity=str(kept),
-            unit_price=to_major(price, reader.currency),
+            unit_price=major(price, reader.currency),
             gross=gross,
             discount=discount,
             net=gross - discount,
@@ -194,7 +197,7 @@ def _single(reader: Reader, identifier: str, kind: str, name: str, amount: int, 
         type=kind,  # type: ignore[arg-type]
         name=name,
         quantity="1",
-        unit_price=to_major(amount, reader.currency),
+        unit_price=major(amount, reader.currency),
         gross=amount,
         net=amount,
         taxes=own_taxes or [],
@@ -227,7 +230,7 @@ def _shipping(
             type="shipping",
             name=text(row.get("title")) or "",
             quantity="1",
-            unit_price=to_major(price, reader.currency),
+            unit_price=major(price, reader.currency),
             gross=price,
             discount=allocated,
             net=price - allocated,

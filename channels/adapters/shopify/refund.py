@@ -116,13 +116,10 @@ def _item(reader: Reader, row: Json, where: str) -> RefundLine:
 
 def is_tip(item: Json) -> bool:
     """Some POS orders carry the tip as a line of its own, which is no product."""
+    if item.get("product_id") is not None or item.get("variant_id") is not None:
+        return False
     name = item.get("title") or item.get("name")
-    return (
-        type(name) is str
-        and name.casefold() == "tip"
-        and item.get("product_id") is None
-        and item.get("variant_id") is None
-    )
+    return type(name) is str and name.casefold() == "tip"
 
 
 def _shop_amount(reader: Reader, row: Json, key: str, where: str) -> int:

@@ -107,16 +107,16 @@ def _spread_order_level(
     reader: Reader, order: Json, lines: Lines, tax: int | None, place: Jurisdiction | None, notes: Json
 ) -> None:
     """Taxes and discounts that no line bears, over the item lines by largest remainder."""
-    items = [line for line in lines.lines if line.type in ("item", "gift_card_sale")]
     discount = reader.maybe_money(order, "total_discounts") or 0
-    if items and not lines.discount and not lines.shipping_discount and 0 < discount <= lines.gross:
+    if not lines.discount and not lines.shipping_discount and 0 < discount <= lines.gross:
+        items = [line for line in lines.lines if line.type in ("item", "gift_card_sale")]
         for line, share in zip(items, allocate(discount, [i.gross for i in items]), strict=True):
             line.discount, line.net = share, line.gross - share
             line.discounts = [Discount(amount=share)] if share else []
         lines.discount, lines.net = discount, lines.net - discount
         notes["discount_allocation"] = "by us: the order's discount stood on no line"
     if tax and not lines.tax and not any(line.taxes for line in lines.lines):
-        taxable = [line for line in items if line.type == "item" and line.id not in lines.untaxed]
+        taxable = [line for line in lines.lines if line.type == "item" and line.id not in lines.untaxed]
         _spread_taxes(taxes(reader, order, "", place) if taxable else [], lines, taxable, notes)
 
 
