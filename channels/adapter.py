@@ -105,5 +105,7 @@ def get(name: str) -> Adapter:
     if name not in adapter_names():
         raise KeyError(name)
     found = importlib.import_module(f"channels.adapters.{name}").adapter
-    assert isinstance(found, Adapter) and found.name == name, f"channels/adapters/{name}.py must define adapter.name = {name!r}"
+    assert isinstance(found, Adapter) and found.name == name, (
+        f"channels/adapters/{name}.py must define adapter.name = {name!r}"
+    )
     return found

@@ -46,7 +46,17 @@ class ChannelFacts(NamedTuple):
 class Arrival:
     """One record that an event brought, on its way through the batch."""
 
-    __slots__ = ("channel", "digest", "encoded", "event_id", "family", "order", "record", "transaction_id", "version_id")
+    __slots__ = (
+        "channel",
+        "digest",
+        "encoded",
+        "event_id",
+        "family",
+        "order",
+        "record",
+        "transaction_id",
+        "version_id",
+    )
 
     def __init__(self, event_id: int, channel: ChannelFacts, record: AnyRecord) -> None:
         self.event_id, self.channel, self.record = event_id, channel, record
@@ -115,5 +125,3 @@ def _require_proof(records: Iterable[AnyRecord]) -> None:
             problems += checks.check(record)
     if problems:
         raise Refused(*problems)
-
-

@@ -15,7 +15,13 @@ from channels.sale import Sale
 from salessync.core.problems import Problem, Refused
 
 AnyRecord = Sale | Refund | Charge | Payout | Dispute
-TYPES: dict[str, type[Record]] = {"sale": Sale, "refund": Refund, "charge": Charge, "payout": Payout, "dispute": Dispute}
+TYPES: dict[str, type[Record]] = {
+    "sale": Sale,
+    "refund": Refund,
+    "charge": Charge,
+    "payout": Payout,
+    "dispute": Dispute,
+}
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(AnyRecord)

@@ -22,7 +22,13 @@ class Captured(NamedTuple):
 
 
 def capture(
-    *, channel: Channel, headers: Mapping[str, str], body: bytes, mode: str, received_at: datetime, topic: str | None = None
+    *,
+    channel: Channel,
+    headers: Mapping[str, str],
+    body: bytes,
+    mode: str,
+    received_at: datetime,
+    topic: str | None = None,
 ) -> Captured:
     """Store one delivery, whatever it holds: what cannot be read goes to quarantine at once with its code.
 

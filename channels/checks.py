@@ -98,7 +98,11 @@ def _unknown(problems: list[Problem], *fields: tuple[str, str | None]) -> None:
         if value == "unknown":
             name = path.rsplit(".", 1)[-1]
             problems.append(
-                Problem(f"UNKNOWN_{name.upper()}", path, f"the channel sent a {name.replace('_', ' ')} that is not known here")
+                Problem(
+                    f"UNKNOWN_{name.upper()}",
+                    path,
+                    f"the channel sent a {name.replace('_', ' ')} that is not known here",
+                )
             )
 
 
@@ -174,7 +178,9 @@ def _check_sale(sale: Sale, problems: list[Problem]) -> None:
     ):
         if stated != proven:
             _differs(problems, currency, code, path, stated, proven, "the lines add up to")
-    _differs(problems, currency, "TOTAL_MISMATCH", "totals.total", totals.total, _sale_total(sale), "its parts add up to")
+    _differs(
+        problems, currency, "TOTAL_MISMATCH", "totals.total", totals.total, _sale_total(sale), "its parts add up to"
+    )
     _magnitudes(
         problems, ("totals.discount", totals.discount), ("totals.shipping", totals.shipping), ("totals.tip", totals.tip),
         ("totals.service_charge", totals.service_charge), ("totals.duties", totals.duties), ("totals.paid", totals.paid),
@@ -248,7 +254,10 @@ def _check_tenders(sale: Sale, problems: list[Problem]) -> None:
             problems.append(Problem("DUPLICATE_TENDER", f"{where}.id", f"two tenders have the id {tender.id!r}"))
         ids.add(tender.id)
         _unknown(
-            problems, (f"{where}.type", tender.type), (f"{where}.action", tender.action), (f"{where}.status", tender.status)
+            problems,
+            (f"{where}.type", tender.type),
+            (f"{where}.action", tender.action),
+            (f"{where}.status", tender.status),
         )
         _check_tender(tender, where, currency, problems)
         if tender.status in PAID:
@@ -271,7 +280,9 @@ def _check_tender(tender: Tender, where: str, currency: str, problems: list[Prob
         problems.append(Problem("TIP_OVER_AMOUNT", f"{where}.tip", "the tip is more than the tender it is part of"))
     if tender.tendered is not None:
         given = tender.tendered - (tender.change or 0)
-        _differs(problems, currency, "CASH_MISMATCH", f"{where}.amount", tender.amount, given, "tendered less change is")
+        _differs(
+            problems, currency, "CASH_MISMATCH", f"{where}.amount", tender.amount, given, "tendered less change is"
+        )
 
 
 def _check_refund(refund: Refund, problems: list[Problem]) -> None:
@@ -329,4 +340,6 @@ def _check_payout(payout: Payout, problems: list[Problem]) -> None:
         _differs(problems, payout.currency, "PAYOUT_LINE_MISMATCH", f"lines[{index}].net", line.net, line.gross - line.fee,
                  "gross less fee is")  # fmt: skip
         total += line.net
-    _differs(problems, payout.currency, "PAYOUT_MISMATCH", "amount", payout.amount, total, "lines and residual add up to")
+    _differs(
+        problems, payout.currency, "PAYOUT_MISMATCH", "amount", payout.amount, total, "lines and residual add up to"
+    )

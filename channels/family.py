@@ -121,7 +121,9 @@ def _bring_home(known: list[Tender], brought: list[tuple[int, Tender, Charge]], 
         return
     left_there = shown.total
     left_here = sale.totals.total - sum(
-        t.amount for i, t in enumerate(known) if t.status in ("captured", "settled") and i not in {j for j, _ in foreign}
+        t.amount
+        for i, t in enumerate(known)
+        if t.status in ("captured", "settled") and i not in {j for j, _ in foreign}
     )
     for index, tender in foreign:
         completes = tender.amount == left_there

@@ -27,7 +27,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        _refuse("DUPLICATE_KEY", f"the key {mask_cards(twice[:60])!r} appears twice in one object: which one counts is unknown")
+        _refuse(
+            "DUPLICATE_KEY",
+            f"the key {mask_cards(twice[:60])!r} appears twice in one object: which one counts is unknown",
+        )
     return found
 
 

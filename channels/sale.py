@@ -115,7 +115,15 @@ class Sale(Record, kw_only=True, gc=False, tag="sale"):
 
     status: Literal["open", "completed", "cancelled", "voided", "unknown"]
     payment_status: Literal[
-        "pending", "authorized", "partially_paid", "paid", "partially_refunded", "refunded", "voided", "failed", "unknown"
+        "pending",
+        "authorized",
+        "partially_paid",
+        "paid",
+        "partially_refunded",
+        "refunded",
+        "voided",
+        "failed",
+        "unknown",
     ]
     jurisdiction: Jurisdiction | None = None
     tax_inclusive: bool = False

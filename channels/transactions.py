@@ -166,7 +166,20 @@ def _line_rows(arrival: Arrival) -> Iterable[tuple[Any, ...]]:
     record, company, owner = arrival.record, arrival.channel.company_id, arrival.transaction_id
     if isinstance(record, Sale):
         for i, s in enumerate(record.lines):
-            yield (owner, i, company, s.id, s.type, s.sku, s.name, Decimal(s.quantity), s.gross, s.discount, s.net, s.tax)
+            yield (
+                owner,
+                i,
+                company,
+                s.id,
+                s.type,
+                s.sku,
+                s.name,
+                Decimal(s.quantity),
+                s.gross,
+                s.discount,
+                s.net,
+                s.tax,
+            )
     elif isinstance(record, Refund):
         for i, r in enumerate(record.lines):
             yield (owner, i, company, r.line or "", r.type, None, "", Decimal(r.quantity), r.net, 0, r.net, r.tax)
@@ -208,7 +221,9 @@ def families(stored: Stored) -> list[FamilyWork]:
             groups[channel_id, key].append(Member(transaction_id, canonical.decode(bytes(record))))
             versions[transaction_id] = version_id
     return [
-        FamilyWork(channels[channel_id], key, gather(members), {m.transaction_id: versions[m.transaction_id] for m in members})
+        FamilyWork(
+            channels[channel_id], key, gather(members), {m.transaction_id: versions[m.transaction_id] for m in members}
+        )
         for (channel_id, key), members in sorted(groups.items(), key=lambda item: item[0])
     ]
 

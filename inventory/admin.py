@@ -230,9 +230,7 @@ class OversellAdmin(ReadOnlyAdmin):
 class MappingForm(forms.ModelForm):
     """Which product the channel's item is."""
 
-    product = forms.ModelChoiceField(
-        Product.objects.none(), help_text="of the item's company; by SKU, name or barcode"
-    )
+    product = forms.ModelChoiceField(Product.objects.none(), help_text="of the item's company; by SKU, name or barcode")
 
     class Meta:
         model = UnmappedItem
@@ -268,9 +266,7 @@ class UnmappedItemAdmin(ListAdmin):
     def get_form(self, request: HttpRequest, obj: UnmappedItem | None = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
         if "product" in form.base_fields:
-            form.base_fields["product"].widget = AutocompleteSelect(
-                Listing._meta.get_field("product"), self.admin_site
-            )
+            form.base_fields["product"].widget = AutocompleteSelect(Listing._meta.get_field("product"), self.admin_site)
         return form
 
     def render_change_form(
@@ -285,9 +281,7 @@ class UnmappedItemAdmin(ListAdmin):
 
     def save_model(self, request: HttpRequest, obj: UnmappedItem, form: MappingForm, change: bool) -> None:
         product = form.cleaned_data["product"]
-        count = listings.map_item(
-            channel=obj.channel, item_id=obj.item_id, product=product, actor=actor(request)
-        )
+        count = listings.map_item(channel=obj.channel, item_id=obj.item_id, product=product, actor=actor(request))
         messages.success(
             request,
             f"{obj.item_id} is {product} from now on; {count} earlier messages go again for their stock.",

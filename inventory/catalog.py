@@ -47,7 +47,9 @@ def _parse(company: Company, text: str) -> tuple[list[dict[str, Any]], dict[str,
     reader.fieldnames = header
     if "sku" not in header:
         raise Refused(Problem("MISSING_COLUMN", "line 1", "the file has no column called sku"))
-    channels = {c.slug: c for c in Channel.objects.filter(company=company, slug__in=[h for h in header if h not in FIELDS])}
+    channels = {
+        c.slug: c for c in Channel.objects.filter(company=company, slug__in=[h for h in header if h not in FIELDS])
+    }
     problems = [
         Problem("UNKNOWN_COLUMN", "line 1", f"the column {name!r} is neither a field nor the slug of a channel")
         for name in header
@@ -57,8 +59,7 @@ def _parse(company: Company, text: str) -> tuple[list[dict[str, Any]], dict[str,
         problems.append(Problem("DUPLICATE_COLUMN", "line 1", "two columns have the same name"))
     rows = []
     try:
-        for row in reader:
-            rows.append(_row(row, company, f"line {reader.line_num}", problems))
+        rows = [_row(row, company, f"line {reader.line_num}", problems) for row in reader]
     except csv.Error as error:
         problems.append(Problem("NOT_CSV", f"line {reader.line_num}", f"the file cannot be read as CSV: {error}"))
     if problems:
@@ -91,7 +92,11 @@ def _save_products(company: Company, rows: list[dict[str, Any]]) -> int:
     before = Product.objects.filter(company=company).count()
     if columns:
         Product.objects.bulk_create(
-            unique.values(), update_conflicts=True, unique_fields=["company", "sku"], update_fields=columns, batch_size=1000
+            unique.values(),
+            update_conflicts=True,
+            unique_fields=["company", "sku"],
+            update_fields=columns,
+            batch_size=1000,
         )
     else:
         Product.objects.bulk_create(unique.values(), ignore_conflicts=True, batch_size=1000)

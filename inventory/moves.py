@@ -127,7 +127,9 @@ def _deltas(
         entry[0] += want.on_hand
         entry[1] += want.reserved
     deltas = []
-    done = {(slot, place): (sequence, hand, held) for slot, rows in standing.items() for place, sequence, hand, held in rows}
+    done = {
+        (slot, place): (sequence, hand, held) for slot, rows in standing.items() for place, sequence, hand, held in rows
+    }
     for slot, place in {**target, **done}:
         sequence, hand, held = done.get((slot, place), (0, Decimal(0), Decimal(0)))
         want_hand, want_held = target.get((slot, place), (Decimal(0), Decimal(0)))

@@ -61,9 +61,7 @@ def _booked(work: FamilyWork) -> Iterable[Member]:
     yield from work.family.refunds
 
 
-def differences(
-    work: FamilyWork, standing: Standing, rate: dict[rates.Need, Decimal] | None = None
-) -> Iterable[Entry]:
+def differences(work: FamilyWork, standing: Standing, rate: dict[rates.Need, Decimal] | None = None) -> Iterable[Entry]:
     """What a family's books lack; nothing where they are as they should be."""
     if rate is None:
         rate = rates.load(list(_rate_needs(work)))
@@ -84,7 +82,9 @@ def differences(
             )  # fmt: skip
 
 
-def _target(legs: Iterable[Leg], member: Member, channel: ChannelFacts, rate: Decimal | None) -> dict[Key, tuple[int, int]]:
+def _target(
+    legs: Iterable[Leg], member: Member, channel: ChannelFacts, rate: Decimal | None
+) -> dict[Key, tuple[int, int]]:
     location = member.record.source.location
     summed: dict[Key, int] = {}
     for account, amount, path, tax_code, category in legs:
@@ -94,9 +94,13 @@ def _target(legs: Iterable[Leg], member: Member, channel: ChannelFacts, rate: De
         return {key: (amount, amount) for key, amount in summed.items() if amount}
     if rate is None:
         raise LookupError(f"no rate from {member.record.currency} to {channel.base_currency}")
-    based = {key: convert(amount, member.record.currency, rate, channel.base_currency) for key, amount in summed.items()}
+    based = {
+        key: convert(amount, member.record.currency, rate, channel.base_currency) for key, amount in summed.items()
+    }
     residue = sum(based.values())
-    if residue:  # what rounding leg by leg leaves over goes to the largest leg, so that the entry balances in both currencies
+    if (
+        residue
+    ):  # what rounding leg by leg leaves over goes to the largest leg, so that the entry balances in both currencies
         largest = max(based, key=lambda k: (abs(based[k]), k[0], k[4]))
         based[largest] -= residue
     return {key: (amount, based[key]) for key, amount in summed.items() if amount or based[key]}
@@ -157,7 +161,9 @@ def _write(entries: Sequence[Entry], known: set[int]) -> list[int]:
         ),
     )  # fmt: skip
     bulk.copy_in("ledger_posting", _POSTING, _posting_rows(ids, entries, account_ids))
-    bulk.copy_in("ledger_delivery", _DELIVERY, ((id_, e.channel.company_id) for id_, e in zip(ids, entries, strict=True)))
+    bulk.copy_in(
+        "ledger_delivery", _DELIVERY, ((id_, e.channel.company_id) for id_, e in zip(ids, entries, strict=True))
+    )
     return ids
 
 
@@ -166,9 +172,8 @@ def _posting_rows(
 ) -> Iterable[tuple[Any, ...]]:
     for id_, e in zip(ids, entries, strict=True):
         company, channel, currency, owner = e.channel.company_id, e.channel.id, e.currency, e.transaction_id
-        leg = 0
-        for (account, location, tax_code, category, path), (amount, base) in e.legs.items():
-            leg += 1
+        for leg, (key, (amount, base)) in enumerate(e.legs.items(), 1):
+            account, location, tax_code, category, path = key
             yield (id_, leg, company, owner, account_ids[company, account], amount, currency, base, channel, location,
                    tax_code, category, path)  # fmt: skip
 
@@ -208,7 +213,8 @@ def _last_sequences(ids: list[int]) -> dict[int, int]:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT transaction_id, max(sequence) FROM ledger_journalentry WHERE transaction_id = ANY(%s) GROUP BY 1", [ids]
+            "SELECT transaction_id, max(sequence) FROM ledger_journalentry WHERE transaction_id = ANY(%s) GROUP BY 1",
+            [ids],
         )
         return dict(cursor.fetchall())
 

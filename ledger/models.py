@@ -102,8 +102,12 @@ class Delivery(models.Model):
     company_id = models.BigIntegerField()
     state = models.CharField(max_length=12, choices=State.choices, db_default=State.DUE)
     attempts = models.IntegerField(db_default=0)
-    next_attempt_at = models.DateTimeField(db_default=models.functions.Now(), help_text="due then; while sending, the lease's end")
-    batch_key = models.CharField(max_length=64, null=True, help_text="webhook-id and Idempotency-Key of its batch, kept over retries")
+    next_attempt_at = models.DateTimeField(
+        db_default=models.functions.Now(), help_text="due then; while sending, the lease's end"
+    )
+    batch_key = models.CharField(
+        max_length=64, null=True, help_text="webhook-id and Idempotency-Key of its batch, kept over retries"
+    )
     acknowledgement = models.CharField(max_length=255, null=True)
     acknowledged_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=1000, null=True)

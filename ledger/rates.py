@@ -1,6 +1,6 @@
 """Exchange rates by day. A missing rate is never 1: the record that needs it goes to quarantine."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -34,11 +34,11 @@ def load(needs: Collection[Need]) -> dict[Need, Decimal]:
     return found
 
 
-def require(arrivals: list[Arrival]) -> tuple[list[Arrival], list[Outcome]]:
+def require(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Outcome]]:
     """Set aside the events that hold a record without a rate to the base currency."""
     foreign = [a for a in arrivals if a.record.currency != a.channel.base_currency and a.channel.posts(a.record)]
     if not foreign:
-        return arrivals, []
+        return list(arrivals), []
     known = load({(a.record.business_date, a.record.currency, a.channel.base_currency) for a in foreign})
     lacking: dict[int, Problem] = {}
     for a in foreign:

@@ -309,7 +309,9 @@ class _Refunds:
         if refund.status == "pending":
             return [Leg(accounts.REFUNDS_IN_TRANSIT, -refund.totals.total, "totals/total")]
         if refund.tenders:
-            return [Leg(self._money_account(t, refund), -t.amount, f"tenders/{t.id}") for t in refund.tenders if t.amount]
+            return [
+                Leg(self._money_account(t, refund), -t.amount, f"tenders/{t.id}") for t in refund.tenders if t.amount
+            ]
         taken = [t for t in self.paid_by or () if t.status in CAPTURED]
         if self.sale and len(taken) == 1:
             account = _tender_account(taken[0], self.sale.source, self.policy.channel)
@@ -352,7 +354,9 @@ def _liabilities_of(sale: Sale) -> dict[str, int]:
         account = accounts.LINE_ACCOUNTS.get(line.type, accounts.SALES)
         if account.startswith("Liabilities:"):
             net = line.net - line.tax if sale.tax_inclusive else line.net
-            found[account] += net + (scale(line.discount, net, line.net) if sale.tax_inclusive and line.net else line.discount)
+            found[account] += net + (
+                scale(line.discount, net, line.net) if sale.tax_inclusive and line.net else line.discount
+            )
     return found
 
 

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHART_DAYS = 14
+CHART_DAYS_AT_LEAST = 7
 LATEST = 1000  # events and deliveries that the percentiles are taken from
 
 PALETTE = (
@@ -144,7 +145,9 @@ def _chart(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> dic
         return None
     base = bases.pop()
     last = max(_today(c, now) for c in channels)
-    days = [last - timedelta(days=n) for n in reversed(range(CHART_DAYS))]
+    first = min((day for days in sums.values() for day in days), default=last)
+    length = min(CHART_DAYS, max(CHART_DAYS_AT_LEAST, (last - first).days + 1))
+    days = [last - timedelta(days=n) for n in reversed(range(length))]
     series = []
     for index, channel in enumerate(channels):
         own = [by_day for (channel_id, _), by_day in sums.items() if channel_id == channel.pk]

@@ -36,7 +36,9 @@ def bootstrap(*, currency: str = "USD") -> Company:
     except MoneyError as error:
         raise UnableToSetUp(str(error)) from None
     with transaction.atomic():
-        company, _ = Company.objects.get_or_create(slug=COMPANY, defaults={"name": "Main company", "base_currency": currency})
+        company, _ = Company.objects.get_or_create(
+            slug=COMPANY, defaults={"name": "Main company", "base_currency": currency}
+        )
         if company.base_currency != currency:
             raise UnableToSetUp(f"the company's base currency is {company.base_currency} and cannot become {currency}")
         Account.objects.bulk_create(
@@ -70,7 +72,13 @@ def create_channel(
     with transaction.atomic():
         channel, made = Channel.objects.get_or_create(
             slug=slug,
-            defaults={"company": company, "adapter": adapter, "currency": currency, "timezone": timezone, "live_from": live_from},
+            defaults={
+                "company": company,
+                "adapter": adapter,
+                "currency": currency,
+                "timezone": timezone,
+                "live_from": live_from,
+            },
         )
         if channel.adapter != adapter:
             raise UnableToSetUp(f"the channel {slug} exists with the adapter {channel.adapter}")
@@ -81,5 +89,7 @@ def create_channel(
             channel.credentials = {**channel.credentials, "secrets": [secret, *known]}
             channel.save(update_fields=["sealed_credentials"])
         if made:
-            audit.record([(company.pk, "command", "created", "channel", channel.pk, {"slug": slug, "adapter": adapter})])
+            audit.record(
+                [(company.pk, "command", "created", "channel", channel.pk, {"slug": slug, "adapter": adapter})]
+            )
     return channel, channel.secrets[0]

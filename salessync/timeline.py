@@ -4,13 +4,15 @@ A sale is shown with its refunds and charges (one family of one channel). One qu
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models.functions import Length, Substr
 
+from channels import canonical
 from channels.admin.reading import body_lines, canonical_lines
+from channels.charge import Charge
 from channels.models import Channel, Event, Line, Tender, Transaction, TransactionVersion
 from inventory.models import Movement
 from ledger.models import Delivery, JournalEntry, Posting
@@ -68,6 +70,7 @@ class EntryStory(NamedTuple):
     debit: str
     credit: str
     base: str  # the base currency, where the entry is in another
+    base_sum: str
     delivery: Delivery | None
 
 
@@ -112,9 +115,11 @@ def of(transaction: Transaction) -> Story:
         .order_by("entry_id", "leg")
     )
     deliveries = {d.entry_id: d for d in Delivery.objects.filter(entry__in=[e.pk for e in entries])}
+    newest = TransactionVersion.objects.filter(transaction__in=ids).order_by("-id")[:VERSIONS]
+    versions = sorted(newest, key=lambda v: v.pk)
     return Story(
-        members=_members(family),
-        versions=_versions(family, entries, deliveries),
+        members=_members(family, versions),
+        versions=_versions(family, versions, entries, deliveries),
         entries=[_entry(e, family[e.transaction_id], postings, deliveries.get(e.pk), base) for e in entries],
         balances=_balances(postings),
         movements=_movements(family),
@@ -133,17 +138,20 @@ def _family(transaction: Transaction) -> dict[int, Transaction]:
     )
 
 
-def _members(family: dict[int, Transaction]) -> list[MemberStory]:
+def _members(family: dict[int, Transaction], versions: Sequence[TransactionVersion]) -> list[MemberStory]:
     lines = _grouped(Line.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
     tenders = _grouped(Tender.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
     taxes = _grouped(TaxLine.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
+    sold = {line.line_id: line for t in family.values() if t.type == "sale" for line in lines.get(t.pk, ())}
+    charges = {v.transaction_id: v for v in versions if family[v.transaction_id].type == "charge"}
     return [
         MemberStory(
             t,
             money(t.total, t.currency),
-            [_line(line, t.currency) for line in lines.get(t.pk, ())],
-            [_tender(tender, t.currency) for tender in tenders.get(t.pk, ())],
-            [_tax(tax, t.currency) for tax in taxes.get(t.pk, ())],
+            [_line(line, sold.get(line.line_id), t.currency) for line in lines.get(t.pk, ())],
+            [_tender(tender, t.currency) for tender in tenders.get(t.pk, ())]
+            + ([_charge(charges[t.pk])] if t.pk in charges else []),
+            [_tax(tax, sold.get(tax.line_id), t.currency) for tax in taxes.get(t.pk, ())],
         )
         for t in family.values()
     ]
@@ -156,7 +164,8 @@ def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
     return found
 
 
-def _line(line: Line, currency: str) -> dict[str, Any]:
+def _line(line: Line, sold: Line | None, currency: str) -> dict[str, Any]:
+    """A refund's line says what it gives back by the id of the line that was sold."""
     amounts = {
         name: money(getattr(line, name), currency, with_currency=False)
         for name in ("gross", "discount", "net", "tax")
@@ -164,8 +173,8 @@ def _line(line: Line, currency: str) -> dict[str, Any]:
     return {
         "id": line.line_id,
         "type": line.type,
-        "sku": line.sku,
-        "name": line.name,
+        "sku": line.sku or (sold.sku if sold else ""),
+        "name": line.name or (sold.name if sold else ""),
         "quantity": quantity(line.quantity),
     } | amounts
 
@@ -179,12 +188,30 @@ def _tender(tender: Tender, currency: str) -> dict[str, Any]:
         "reference": tender.reference or tender.tender_id,
         "amount": money(tender.amount, currency, with_currency=False),
         "tip": money(tender.tip, currency, with_currency=False) if tender.tip else "",
+        "fee": "",
     }
 
 
-def _tax(tax: TaxLine, currency: str) -> dict[str, Any]:
+def _charge(version: TransactionVersion) -> dict[str, Any]:
+    """The processor's side of a tender, as its newest record tells it."""
+    charge = canonical.decode(bytes(version.record))
+    assert isinstance(charge, Charge)
+    card, fee = charge.card, sum(f.amount for f in charge.fees)
     return {
-        "line": tax.line_id,
+        "type": charge.tender_type,
+        "card": f"{card.brand or ''} {card.last4 or ''}".strip() if card else "",
+        "status": charge.status,
+        "processor": charge.source.channel,
+        "reference": charge.reference or charge.source.id,
+        "amount": money(charge.captured or charge.amount, charge.currency, with_currency=False),
+        "tip": money(charge.tip, charge.currency, with_currency=False) if charge.tip else "",
+        "fee": money(fee, charge.currency, with_currency=False) if fee else "",
+    }
+
+
+def _tax(tax: TaxLine, sold: Line | None, currency: str) -> dict[str, Any]:
+    return {
+        "line": (sold.name if sold else "") or tax.line_id,
         "code": tax.code,
         "jurisdiction": tax.jurisdiction,
         "rate": f"{quantity(tax.rate)} %" if tax.rate is not None else "",
@@ -201,12 +228,24 @@ def _entry(
     base: str,
 ) -> EntryStory:
     own = sorted((p for p in postings if p.entry_id == entry.pk), key=lambda p: (p.amount < 0, p.leg))
-    debits: dict[str, int] = {}
-    for posting in own:
-        debits[posting.currency] = debits.get(posting.currency, 0) + max(posting.amount, 0)
-    both = " + ".join(money(amount, currency) for currency, amount in debits.items())
-    foreign = base if any(p.currency != base for p in own) else ""
-    return EntryStory(entry, transaction, [_leg(p, base) for p in own], both, both, foreign, delivery)
+    return EntryStory(
+        entry=entry,
+        transaction=transaction,
+        legs=[_leg(p, base) for p in own],
+        debit=_sum(p for p in own if p.amount > 0),
+        credit=_sum(p for p in own if p.amount < 0),
+        base=base if any(p.currency != base for p in own) else "",
+        base_sum=money(sum(p.base_amount for p in own), base, with_currency=False),
+        delivery=delivery,
+    )
+
+
+def _sum(postings: Iterable[Posting]) -> str:
+    """Σ of one side, by currency."""
+    sums: dict[str, int] = {}
+    for posting in postings:
+        sums[posting.currency] = sums.get(posting.currency, 0) + abs(posting.amount)
+    return " + ".join(money(amount, currency) for currency, amount in sums.items())
 
 
 def _leg(posting: Posting, base: str) -> Leg:
@@ -270,12 +309,11 @@ def _net(members: Iterable[Transaction]) -> list[str]:
 
 
 def _versions(
-    family: dict[int, Transaction], entries: Sequence[JournalEntry], deliveries: dict[int, Delivery]
+    family: dict[int, Transaction],
+    versions: Sequence[TransactionVersion],
+    entries: Sequence[JournalEntry],
+    deliveries: dict[int, Delivery],
 ) -> list[VersionStory]:
-    versions = sorted(
-        TransactionVersion.objects.filter(transaction__in=family).order_by("-id")[:VERSIONS],
-        key=lambda v: v.pk,
-    )
     events = _events({v.event_id for v in versions})
     made: dict[int, list[JournalEntry]] = {}
     for entry in entries:
@@ -358,24 +396,30 @@ def _copies(event: Event | None) -> str:
 def _posted(
     version: TransactionVersion, event: Event | None, entries: Sequence[JournalEntry]
 ) -> tuple[str, datetime | None, str]:
-    at = event.finished_at if event and event.state == Event.State.POSTED else None
+    made_at = entries[-1].created_at if entries else version.created_at
+    finished_at = event.finished_at if event else None
+    # of an event that was replayed since, the end of the replay says nothing about the first time
+    at = finished_at if finished_at and finished_at - made_at < timedelta(minutes=1) else made_at
     if entries:
-        numbers = ", ".join(str(e.seq) for e in entries)
-        return "Posted", at or entries[-1].created_at, f"entry {numbers}"
-    if at:
-        return "Processed", at, "moved nothing in the journal"
-    return "Posted", None, event.get_state_display().lower() if event else ""
+        return "Posted", at, f"entry {', '.join(str(e.seq) for e in entries)}"
+    if event and event.state == Event.State.WAITING:
+        return "Posted", None, "not yet: it waits for its sale"
+    return "Processed", at, "moved nothing in the journal"
 
 
 def _acknowledged(
     entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]
 ) -> tuple[str, datetime | None, str]:
     if not entries:
-        return "Acknowledged", None, "nothing to deliver"
+        return "Nothing to deliver", None, ""
     waiting = [d for d in deliveries if d.state != Delivery.State.ACKNOWLEDGED]
     if waiting or not deliveries:
         state = waiting[0].get_state_display().lower() if waiting else "not queued"
-        return "Acknowledged", None, f"{state}: {waiting[0].error}" if waiting and waiting[0].error else state
+        return (
+            "Acknowledged",
+            None,
+            f"not yet: {waiting[0].error if waiting and waiting[0].error else state}",
+        )
     return (
         "Acknowledged",
         max(d.acknowledged_at for d in deliveries),

@@ -137,8 +137,7 @@ def _families(progress: Progress) -> list[Law]:
         standing = journal.standing([id_ for work in works for id_ in work.versions])
         for work in works:
             checked += len(work.versions)
-            for entry in journal.differences(work, standing):
-                wrong_postings.append(f"transaction {entry.transaction_id}")
+            wrong_postings += [f"transaction {e.transaction_id}" for e in journal.differences(work, standing)]
             if _all_given_back(work.family):
                 refunded += 1
                 if not _nets_to_zero(work, standing):

@@ -7,6 +7,7 @@ pipeline run starts from the same stored events in a fresh copy of the database.
 """
 
 import argparse
+import base64
 import json
 import os
 import statistics
@@ -24,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> None:
     arguments = _arguments()
     if arguments.worker:
-        return _worker(arguments.worker)
+        _worker(arguments.worker)
+        return
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="salessync-bench-")
     os.environ |= {"DEBUG": "on", "DATABASE_URL": "", "REDIS_URL": "", "BOOKKEEPER_URL": "", "LOG_LEVEL": "ERROR"}
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salessync.settings")
@@ -118,7 +120,8 @@ class Bench:
 
         return {
             **os.environ, "DATABASE_URL": addresses.database_url(self.data_dir, database),
-            "REDIS_URL": addresses.redis_url(self.data_dir),
+            "REDIS_URL": addresses.redis_url(self.data_dir), "DEBUG": "off", "SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "127.0.0.1",
+            "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(b"bench".ljust(32)).decode(), "LOG_LEVEL": "ERROR",
         }  # fmt: skip
 
     def _store_events(self) -> int:
@@ -127,7 +130,11 @@ class Bench:
         say(f"storing {self.wanted.events} events")
         code = f"from tests import bench; print(bench.store({self.wanted.events}))"
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code], env=self._environment("stored"), cwd=ROOT, capture_output=True, text=True
+            [sys.executable, "-W", "ignore", "-c", code],
+            env=self._environment("stored"),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -304,7 +311,11 @@ def _measure_latency(env: dict[str, str], seconds: int) -> dict[str, object]:
                 break
             time.sleep(0.2)
     warm = set(sorted(sent)[: rate * 2])
-    delays = sorted((posted - sent[int(id_)]).total_seconds() * 1000 for id_, posted in rows if int(id_) in sent and int(id_) not in warm)
+    delays = sorted(
+        (posted - sent[int(id_)]).total_seconds() * 1000
+        for id_, posted in rows
+        if int(id_) in sent and int(id_) not in warm
+    )
     if len(rows) < len(bodies):
         raise SystemExit(f"{len(bodies)} sent, {len(sent)} accepted, {len(rows)} posted")
     return {

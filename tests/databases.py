@@ -96,7 +96,5 @@ def connected_to(name: str) -> Iterator[None]:
 
 
 def administer(statement: str) -> None:
-    with psycopg.connect(
-        addresses.database_url(settings.DATA_DIR, "postgres"), autocommit=True
-    ) as connection:
+    with psycopg.connect(addresses.database_url(settings.DATA_DIR, "postgres"), autocommit=True) as connection:
         connection.execute(statement)

@@ -16,7 +16,9 @@ def source(id_: str, version: str = "1", **more) -> Source:
     return Source(channel="shop", adapter="standard", id=id_, version=version, **more)
 
 
-def line(id_="1", *, units=1, price=1000, discount=0, taxes=(("US-NY", "State", "4", 40),), type_="item", sku="MUG", **more):
+def line(
+    id_="1", *, units=1, price=1000, discount=0, taxes=(("US-NY", "State", "4", 40),), type_="item", sku="MUG", **more
+):
     gross = units * price
     found = [Tax(name=name, jurisdiction=where, rate=rate, amount=amount) for where, name, rate, amount in taxes]
     return Line(
@@ -33,7 +35,18 @@ def card(amount, id_="t1", **more):
 COUNTED = ("item", "gift_card_sale", "donation", "deposit")
 
 
-def sale(lines, tenders="card", *, id_="S1", version="1", inclusive=False, status="completed", payment_status="paid", rounding=0, **more):
+def sale(
+    lines,
+    tenders="card",
+    *,
+    id_="S1",
+    version="1",
+    inclusive=False,
+    status="completed",
+    payment_status="paid",
+    rounding=0,
+    **more,
+):
     def of(*types):
         return sum(x.net for x in lines if x.type in types)
 
@@ -56,7 +69,9 @@ def sale(lines, tenders="card", *, id_="S1", version="1", inclusive=False, statu
     )  # fmt: skip
 
 
-def refund(lines, tenders=None, *, id_="R1", of="S1", inclusive=False, status="succeeded", version="1", minutes=60, **more):
+def refund(
+    lines, tenders=None, *, id_="R1", of="S1", inclusive=False, status="succeeded", version="1", minutes=60, **more
+):
     tax = sum(x.tax for x in lines)
 
     def kind(*types):
@@ -64,7 +79,9 @@ def refund(lines, tenders=None, *, id_="R1", of="S1", inclusive=False, status="s
 
     total = sum(x.net for x in lines) + (0 if inclusive else tax)
     if tenders is None:
-        tenders = [RefundTender(id=f"{id_}-t", parent="t1", type="card", amount=total, processor="stripe")] if total else []
+        tenders = (
+            [RefundTender(id=f"{id_}-t", parent="t1", type="card", amount=total, processor="stripe")] if total else []
+        )
     return Refund(
         source=source(id_, version), occurred_at=START + timedelta(minutes=minutes), timezone="UTC",
         business_date=date(2026, 9, 2), **{"currency": "USD", **more}, sale=of, status=status, tax_inclusive=inclusive,
@@ -83,14 +100,24 @@ def back(sold, *, units, net, tax=None, restock="return"):
         for t, a in zip(sold.taxes, shares, strict=True)
     ]
     kind = {"shipping": "shipping", "tip": "tip"}.get(sold.type, "item")
-    return RefundLine(line=sold.id, type=kind, quantity=str(units), net=net, tax=sum(t.amount for t in taxes), taxes=taxes, restock=restock)
+    return RefundLine(
+        line=sold.id,
+        type=kind,
+        quantity=str(units),
+        net=net,
+        tax=sum(t.amount for t in taxes),
+        taxes=taxes,
+        restock=restock,
+    )
 
 
 @st.composite
 def taxes(draw, net):
     """Up to three taxes of about 0–25 % on a net amount, in codes that different lines share."""
     found = []
-    for where, name in draw(st.lists(st.sampled_from([("US-NY", "State"), ("US-NY-NYC", "City"), ("US-NY-M", "Transit")]), unique=True)):
+    for where, name in draw(
+        st.lists(st.sampled_from([("US-NY", "State"), ("US-NY-NYC", "City"), ("US-NY-M", "Transit")]), unique=True)
+    ):
         found.append((where, name, "7.5", draw(st.integers(0, max(net, 0) // 4))))
     return found
 
@@ -115,7 +142,5 @@ def sales(draw, *, inclusive=None):
         cut = draw(st.integers(0, total))
         parts = [cut, total - cut] if 0 < cut < total and draw(st.booleans()) else [total]
         kinds = [("card", "stripe"), draw(st.sampled_from([("cash", None), ("gift_card", None), ("wallet", "paypal")]))]
-        tenders = [
-            card(part, f"t{i + 1}", type=kinds[i][0], processor=kinds[i][1]) for i, part in enumerate(parts)
-        ]
+        tenders = [card(part, f"t{i + 1}", type=kinds[i][0], processor=kinds[i][1]) for i, part in enumerate(parts)]
     return sale(lines, tenders, inclusive=inclusive, rounding=0)

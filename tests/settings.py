@@ -16,12 +16,8 @@ os.environ |= {
     "DATA_DIR": os.environ["SALESSYNC_TEST_DATA_DIR"],
     "BOOKKEEPER_SECRET": "whsec_dGVzdHMtb25seQ==",
     # Empty counts as unset, and being there it hides what a developer's .env says.
-    **dict.fromkeys(
-        ["DATABASE_URL", "REDIS_URL", "BOOKKEEPER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"], ""
-    ),
-    **dict.fromkeys(
-        ["OUTBOUND_ALLOWED_CIDRS", "LOG_LEVEL", "LOG_FORMAT", "TIME_ZONE", "MAX_WEBHOOK_BYTES"], ""
-    ),
+    **dict.fromkeys(["DATABASE_URL", "REDIS_URL", "BOOKKEEPER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"], ""),
+    **dict.fromkeys(["OUTBOUND_ALLOWED_CIDRS", "LOG_LEVEL", "LOG_FORMAT", "TIME_ZONE", "MAX_WEBHOOK_BYTES"], ""),
 }
 
 from salessync.settings import *  # noqa: F403

@@ -56,9 +56,7 @@ def test_the_top_package_imports_nothing() -> None:
 def test_every_task_that_is_nudged_exists() -> None:
     tasks = importlib.import_module("salessync.tasks")
     nudged = {
-        value
-        for name, value in vars(nudge).items()
-        if name.isupper() and str(value).startswith("salessync.tasks.")
+        value for name, value in vars(nudge).items() if name.isupper() and str(value).startswith("salessync.tasks.")
     }
     assert nudged
     assert nudged <= {task.name for task in vars(tasks).values() if hasattr(task, "apply_async")}

@@ -108,7 +108,10 @@ def test_rates_are_dated_and_refused_where_doubtful(shop, tmp_path):
 @pytest.mark.parametrize(
     ("table", "damage"),
     [
-        ("ledger_posting", "UPDATE ledger_posting SET amount = amount + 1, base_amount = base_amount + 1 WHERE leg = 1"),
+        (
+            "ledger_posting",
+            "UPDATE ledger_posting SET amount = amount + 1, base_amount = base_amount + 1 WHERE leg = 1",
+        ),
         ("ledger_posting", "DELETE FROM ledger_posting WHERE leg = 1"),
         ("ledger_posting", "UPDATE ledger_posting SET amount = amount * 2, base_amount = base_amount * 2"),
         ("ledger_delivery", "DELETE FROM ledger_delivery"),

@@ -47,7 +47,9 @@ def test_an_older_version_never_overwrites_a_newer(world):
     world.send(sale([line(units=1)], version="10"), sale([line(units=5)], version="9"))
     assert world.balances()["Income:Sales"] == -1000
     assert world.states() == {"posted": 1, "ignored": 1}
-    assert Event.objects.get(company_id=world.company.pk, state="ignored").reason == "a newer version of it stands already"
+    assert (
+        Event.objects.get(company_id=world.company.pk, state="ignored").reason == "a newer version of it stands already"
+    )
 
 
 def test_a_duplicate_delivery_is_one_event_and_a_repeated_message_adds_nothing(world):
@@ -158,7 +160,10 @@ def test_a_missing_rate_quarantines_and_a_rate_is_dated(world):
     Rate.objects.create(date="2026-09-02", from_currency="EUR", to_currency="USD", rate="9")
     inbox.replay(event_ids=[event], actor="ann")
     world.process()
-    postings = {p.account.code: (p.amount, p.base_amount) for p in Posting.objects.filter(company_id=world.company.pk).select_related("account")}
+    postings = {
+        p.account.code: (p.amount, p.base_amount)
+        for p in Posting.objects.filter(company_id=world.company.pk).select_related("account")
+    }
     assert postings["Assets:Clearing:Stripe"] == (1040, 1144)
     assert sum(base for _, base in postings.values()) == 0
 
@@ -208,7 +213,9 @@ def test_a_poison_event_is_found_and_its_neighbours_go_on(world, monkeypatch):
 def test_a_row_that_was_tried_before_goes_alone(world, monkeypatch):
     for i in range(3):
         world.capture(sale([line()], id_=f"S{i}"))
-    Event.objects.filter(company_id=world.company.pk).update(state="claimed", attempts=1, next_attempt_at="2026-01-01T00:00:00Z")
+    Event.objects.filter(company_id=world.company.pk).update(
+        state="claimed", attempts=1, next_attempt_at="2026-01-01T00:00:00Z"
+    )
     sizes = []
     monkeypatch.setattr(pipeline, "process", lambda events: sizes.append(len(events)))
     pipeline.run_batch()
@@ -241,7 +248,13 @@ def test_the_database_refuses_to_change_what_is_written(world, statement):
 def _entry(world, *, legs=2, seq=900):
     owner = Transaction.objects.filter(company_id=world.company.pk).first()
     return JournalEntry.objects.create(
-        company=world.company, seq=seq, transaction=owner, sequence=seq, version_id=owner.version_id, date="2026-09-01", legs=legs
+        company=world.company,
+        seq=seq,
+        transaction=owner,
+        sequence=seq,
+        version_id=owner.version_id,
+        date="2026-09-01",
+        legs=legs,
     )
 
 

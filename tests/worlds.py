@@ -25,7 +25,8 @@ class World:
         number = next(_numbers)
         self.company = Company.objects.create(slug=f"c{number}", name=f"Company {number}", base_currency=currency)
         Account.objects.bulk_create(
-            Account(company=self.company, code=c, name=n, kind=accounts.kind_of(c)) for c, n in accounts.STANDARD.items()
+            Account(company=self.company, code=c, name=n, kind=accounts.kind_of(c))
+            for c, n in accounts.STANDARD.items()
         )
         self.till = self.channel(f"till-{number}", "standard")
         self.shop = self.channel(f"shop-{number}", "shopify")

@@ -68,7 +68,9 @@ class Standard(Adapter):
     def envelope(self, headers: Headers, payload: Any) -> Envelope:
         """The sender's own webhook-id; the topic is the record's type."""
         kind = payload.get("type") if isinstance(payload, dict) else None
-        return Envelope(headers.get("webhook-id") or None, kind if isinstance(kind, str) and kind in self.topics else "")
+        return Envelope(
+            headers.get("webhook-id") or None, kind if isinstance(kind, str) and kind in self.topics else ""
+        )
 
     def normalize(self, payload: Any, topic: str | None, context: Context) -> list[AnyRecord]:
         """The records as they are, completed by what the channel knows; every problem of every record at once."""

@@ -50,7 +50,9 @@ class Channel(models.Model):
     country = models.CharField(max_length=2, blank=True, help_text="where a sale is taxed whose payload does not say")
     region = models.CharField(max_length=20, blank=True)
     stock_location = models.CharField(
-        max_length=60, blank=True, help_text="where its sales take their stock when they name no place that has the product"
+        max_length=60,
+        blank=True,
+        help_text="where its sales take their stock when they name no place that has the product",
     )
     refund_tax = models.CharField(
         max_length=10,

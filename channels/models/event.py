@@ -33,7 +33,9 @@ class Event(models.Model):
     body_sha256 = models.BinaryField(max_length=32, help_text="of the bytes as they were received")
     state = models.CharField(max_length=12, choices=State.choices, db_default=State.NEW)
     attempts = models.PositiveSmallIntegerField(db_default=0)
-    next_attempt_at = models.DateTimeField(db_default=models.functions.Now(), help_text="due then; while in work, the lease's end")
+    next_attempt_at = models.DateTimeField(
+        db_default=models.functions.Now(), help_text="due then; while in work, the lease's end"
+    )
     copies = models.PositiveIntegerField(db_default=1, help_text="how often the same delivery came")
     waiting_for = models.CharField(max_length=300, null=True)
     problems = models.JSONField(null=True, help_text="[{code, path, message}]")

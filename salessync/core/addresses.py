@@ -10,9 +10,7 @@ POSTGRES_ROLE = "postgres"
 
 _LONGEST_SOCKET_PATH = 103  # macOS allows 104 bytes with the closing NUL, Linux 108
 _SHORT_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (owner and mode are checked before use)
-_PLAIN = re.compile(
-    r"[A-Za-z0-9/._+-]+"
-)  # commas, spaces and quotes mean something in libpq's and Celery's addresses
+_PLAIN = re.compile(r"[A-Za-z0-9/._+-]+")  # commas, spaces and quotes mean something in libpq's and Celery's addresses
 
 
 def socket_dir(data_dir: Path) -> Path:

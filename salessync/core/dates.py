@@ -30,7 +30,11 @@ def parse_instant(value: object) -> datetime:
 
 def format_instant(value: datetime) -> str:
     """UTC, RFC 3339 with `Z`; microseconds only where there are any."""
-    text = value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds" if value.microsecond else "seconds")
+    text = (
+        value.astimezone(UTC)
+        .replace(tzinfo=None)
+        .isoformat(timespec="microseconds" if value.microsecond else "seconds")
+    )
     return text + "Z"
 
 
@@ -54,6 +58,6 @@ def version_key(version: str) -> str:
     if version.isascii() and version.isdigit():
         return "0" + version.zfill(24)
     try:
-        return "1" + parse_instant(version).strftime("%Y%m%d%H%M%S%f")
+        return "1" + parse_instant(version).isoformat(timespec="microseconds")[:26]
     except DateError:
         return "2" + version

@@ -39,9 +39,7 @@ class Addresses(NamedTuple):
 def ensure_running() -> Addresses:
     """Start what the settings call for and join; `started` is False where all of it was running already."""
     if not settings.DEBUG:
-        raise UnableToStart(
-            "the embedded servers are for development: with DEBUG off set DATABASE_URL and REDIS_URL"
-        )
+        raise UnableToStart("the embedded servers are for development: with DEBUG off set DATABASE_URL and REDIS_URL")
     return start(settings.DATA_DIR, settings.EMBEDDED)
 
 
@@ -61,9 +59,7 @@ def start(data_dir: Path, names: tuple[str, ...] = ALL) -> Addresses:
 def leave(data_dir: Path) -> None:
     """Need them no more; the last one out stops them."""
     if data_dir in _held:
-        data_dir.mkdir(
-            parents=True, exist_ok=True
-        )  # removed under running servers: they are stopped all the same
+        data_dir.mkdir(parents=True, exist_ok=True)  # removed under running servers: they are stopped all the same
         with _alone(data_dir):
             _leave(data_dir)
 

@@ -72,14 +72,10 @@ class Answer(NamedTuple):
         try:
             return json.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise UnableToReach(
-                f"the answer is not JSON ({type(error).__name__})", status=self.status
-            ) from None
+            raise UnableToReach(f"the answer is not JSON ({type(error).__name__})", status=self.status) from None
 
 
-def post_json(
-    *, url: str, body: bytes, headers: Mapping[str, str] | None = None, timeout: float = 30.0
-) -> Answer:
+def post_json(*, url: str, body: bytes, headers: Mapping[str, str] | None = None, timeout: float = 30.0) -> Answer:
     """POST a JSON body; returns a 2xx answer, UnableToReach for anything else. `timeout`: seconds for the whole call."""
     return _call("POST", url, {"Content-Type": "application/json", **(headers or {})}, timeout, body=body)
 
@@ -146,9 +142,7 @@ def _read(response: requests.Response) -> bytes:
 def _refusal(host: str, response: requests.Response, content: bytes) -> UnableToReach:
     status = response.status_code
     if 300 <= status < 400:
-        return UnableToReach(
-            f"{host}: {status}, and redirects are not followed", status=status, permanent=True
-        )
+        return UnableToReach(f"{host}: {status}, and redirects are not followed", status=status, permanent=True)
     excerpt = content[:_ERROR_EXCERPT].decode("utf-8", "replace").replace("\x00", "")
     return UnableToReach(
         f"{host}: {status} {excerpt}".rstrip(),

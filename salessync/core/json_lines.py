@@ -32,9 +32,7 @@ def json_lines(value: Any) -> list[JsonLine]:
 def text_lines(body: bytes) -> list[JsonLine]:
     """Bytes that are no JSON: text where they are text, escapes where they are not."""
     text = body[: MAX_LINES * 20].decode("utf-8", "backslashreplace")
-    visible = "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
+    visible = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
     return [JsonLine(0, line[:MAX_TEXT], "") for line in visible.split("\n")[:MAX_LINES]]
 
 

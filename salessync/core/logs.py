@@ -18,9 +18,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "process": record.process,
         }
-        line |= {
-            key: value for key, value in vars(record).items() if key not in _STANDARD and key not in line
-        }
+        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD and key not in line}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)

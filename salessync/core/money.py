@@ -47,7 +47,7 @@ def to_minor(value: object, currency: str) -> int:
             raise MoneyError("BAD_AMOUNT", f"{value[:40]!r} is not an amount")
         fraction = match.group(1)
         if fraction is None:
-            result = int(value) * 10**digits
+            result: int = int(value) * 10**digits
         elif len(fraction) == digits:
             result = int(value.replace(".", "", 1))
         else:
@@ -70,7 +70,9 @@ def _from_decimal(value: Decimal, currency: str, digits: int) -> int:
     scaled = value.scaleb(digits)
     whole = int(scaled)
     if scaled != whole:
-        raise MoneyError("AMOUNT_TOO_FINE", f"{value} has a fraction of the smallest unit of {currency} ({digits} digits)")
+        raise MoneyError(
+            "AMOUNT_TOO_FINE", f"{value} has a fraction of the smallest unit of {currency} ({digits} digits)"
+        )
     if not -LIMIT <= whole <= LIMIT:
         raise MoneyError("AMOUNT_TOO_LARGE", f"{value} is beyond what an amount may be")
     return whole

@@ -117,9 +117,7 @@ class PageAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any
     ) -> HttpResponse:
-        return super().render_change_form(
-            request, context | self.page(request, obj), *args, obj=obj, **kwargs
-        )
+        return super().render_change_form(request, context | self.page(request, obj), *args, obj=obj, **kwargs)
 
 
 class AuditedAdmin(ModelAdmin):
@@ -206,6 +204,4 @@ def moment(at: datetime | None) -> str:
 
 def link(name: str, pk: Any, text: Any) -> SafeString:
     """A link to an object's page, its text escaped."""
-    return format_html(
-        '<a class="text-link" href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text
-    )
+    return format_html('<a class="text-link" href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text)

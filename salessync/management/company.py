@@ -20,6 +20,4 @@ def company_of(options: dict[str, Any]) -> Company:
         return found[0]
     if slug:
         raise CommandError(f"no company is called {slug!r}", returncode=2)
-    raise CommandError(
-        "which --company?" if found else "there is no company yet: bootstrap makes one", returncode=2
-    )
+    raise CommandError("which --company?" if found else "there is no company yet: bootstrap makes one", returncode=2)

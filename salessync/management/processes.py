@@ -52,9 +52,7 @@ def bind_address(env: Mapping[str, str]) -> str:
 class Supervisor:
     """Runs processes side by side with their names before their lines, until one ends or somebody says stop."""
 
-    def __init__(
-        self, processes: Iterable[Process], env: Mapping[str, str], write: Callable[[str], object]
-    ) -> None:
+    def __init__(self, processes: Iterable[Process], env: Mapping[str, str], write: Callable[[str], object]) -> None:
         self.processes, self.env, self.write = list(processes), dict(env), write
         self.running: dict[str, subprocess.Popen[str]] = {}
         self.asked_to_stop = threading.Event()

@@ -202,14 +202,14 @@ def latency_to_posted(since: datetime) -> Percentiles:
 def latency_to_acknowledged(since: datetime) -> Percentiles:
     """From the arrival of the webhook that called for an entry to Bookkeeper's receipt for it.
 
-    An entry of a sale may be called for by a payment that came later: what was stored with it in one commit counts.
+    An entry of a sale may be called for by a payment that came later: the last message of its family before it counts.
     """
     return _percentiles(
         "seconds",
-        "(SELECT extract(epoch FROM d.acknowledged_at - min(e.received_at)) AS seconds FROM ledger_delivery d"
+        "(SELECT extract(epoch FROM d.acknowledged_at - max(e.received_at)) AS seconds FROM ledger_delivery d"
         " JOIN ledger_journalentry j ON j.id = d.entry_id JOIN channels_transaction t ON t.id = j.transaction_id"
         " JOIN channels_transaction f ON f.channel_id = t.channel_id AND f.family = t.family"
-        " JOIN channels_transactionversion v ON v.transaction_id = f.id AND v.created_at = j.created_at"
+        " JOIN channels_transactionversion v ON v.transaction_id = f.id AND v.created_at <= j.created_at"
         " JOIN channels_event e ON e.id = v.event_id"
         " WHERE d.state = 'acknowledged' AND e.received_at >= %s GROUP BY d.entry_id) AS entries",
         since,

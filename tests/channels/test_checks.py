@@ -59,7 +59,12 @@ def test_an_amount_of_nothing_is_an_amount():
 
 
 def test_only_a_sale_needs_a_jurisdiction():
-    assert checks.gate({"type": "refund", "source": {"id": "1"}, "totals": {"total": 1}, "currency": "USD", "status": "pending"}) == []
+    assert (
+        checks.gate(
+            {"type": "refund", "source": {"id": "1"}, "totals": {"total": 1}, "currency": "USD", "status": "pending"}
+        )
+        == []
+    )
     assert checks.gate({"type": "payout", "source": {"id": "1"}, "amount": -1, "currency": "USD"}) == []
     assert [p.code for p in checks.gate({"type": "charge"})] == ["MISSING_ID", "MISSING_AMOUNT", "MISSING_CURRENCY"]
 
@@ -113,7 +118,11 @@ def test_a_record_that_adds_up_has_no_problem():
         ("tenders__0__type", "unknown", "UNKNOWN_TYPE tenders[0].type"),
         ("tenders__0__status", "unknown", "UNKNOWN_STATUS tenders[0].status"),
         ("tenders__0__action", "unknown", "UNKNOWN_ACTION tenders[0].action"),
-        ("tenders__0__settlement", Settlement(currency="XXQ", amount=1), "UNKNOWN_CURRENCY tenders[0].settlement.currency"),
+        (
+            "tenders__0__settlement",
+            Settlement(currency="XXQ", amount=1),
+            "UNKNOWN_CURRENCY tenders[0].settlement.currency",
+        ),
         ("presentment", Presentment(currency="XXQ", total=1), "UNKNOWN_CURRENCY presentment.currency"),
         ("status", "unknown", "UNKNOWN_STATUS status"),
         ("payment_status", "unknown", "UNKNOWN_PAYMENT_STATUS payment_status"),
@@ -187,7 +196,9 @@ def built(kind, /, **fields):
 
 def test_a_charge():
     def charge(**fields):
-        return wrong(built(Charge, **{"tender_type": "card", "status": "captured", "amount": 5, "captured": 5, **fields}))
+        return wrong(
+            built(Charge, **{"tender_type": "card", "status": "captured", "amount": 5, "captured": 5, **fields})
+        )
 
     assert charge() == []
     assert charge(status="failed") == ["CAPTURED_MISMATCH captured"]
@@ -199,7 +210,11 @@ def test_a_charge():
 def test_a_payout():
     def payout(**fields):
         line = {"id": "1", "category": "charge", "gross": 100, "fee": 3, "net": 97}
-        return wrong(built(Payout, **{"processor": "p", "status": "paid", "amount": 97, "lines": [line], "residual": 0, **fields}))
+        return wrong(
+            built(
+                Payout, **{"processor": "p", "status": "paid", "amount": 97, "lines": [line], "residual": 0, **fields}
+            )
+        )
 
     assert payout() == []
     assert payout(amount=98, residual=1) == []

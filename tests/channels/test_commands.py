@@ -93,12 +93,16 @@ def test_a_sale_without_jurisdiction_is_printed_and_left_to_validate(monkeypatch
     assert (code, [c["code"] for c in json.loads(out)["codes"]]) == (1, ["MISSING_JURISDICTION"])
 
 
-@pytest.mark.parametrize(("topic", "body"), [("orders/edited", b"{}"), ("orders/delete", b'{"id": 1}'), ("shop/update", b"{}")])
+@pytest.mark.parametrize(
+    ("topic", "body"), [("orders/edited", b"{}"), ("orders/delete", b'{"id": 1}'), ("shop/update", b"{}")]
+)
 def test_what_moves_nothing_prints_nothing(monkeypatch, topic, body):
     assert run(monkeypatch, "normalize", "shopify", "--topic", topic, body=body) == (0, "", "")
 
 
-@pytest.mark.parametrize("arguments", [("no_such_shop",), ("shopify", "--timezone", "Mars/Olympus"), ("__init__",), ("../shopify",)])
+@pytest.mark.parametrize(
+    "arguments", [("no_such_shop",), ("shopify", "--timezone", "Mars/Olympus"), ("__init__",), ("../shopify",)]
+)
 def test_wrong_usage_is_two(monkeypatch, arguments):
     code, out, err = run(monkeypatch, "normalize", *arguments, body=b"{}")
     assert (code, out) == (2, "")

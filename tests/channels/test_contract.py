@@ -60,7 +60,20 @@ def test_an_unknown_name_has_no_adapter():
 @each_adapter
 def test_an_adapter_is_pure(name):
     """No framework, network, clock, randomness or file; no sibling adapter."""
-    forbidden = {"django", "requests", "socket", "urllib", "http", "time", "random", "secrets", "os", "pathlib", "celery", "psycopg"}
+    forbidden = {
+        "django",
+        "requests",
+        "socket",
+        "urllib",
+        "http",
+        "time",
+        "random",
+        "secrets",
+        "os",
+        "pathlib",
+        "celery",
+        "psycopg",
+    }
     folder = FOLDER / name
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else [FOLDER / f"{name}.py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -72,7 +85,9 @@ def test_an_adapter_is_pure(name):
                 if module.startswith("channels.adapters."):
                     assert module.split(".")[2] == name, f"{path.name} imports its sibling {module}"
             if isinstance(node, ast.Attribute):
-                assert node.attr not in {"now", "utcnow", "today"} or (name == "standard" and node.attr == "now"), path.name
+                assert node.attr not in {"now", "utcnow", "today"} or (name == "standard" and node.attr == "now"), (
+                    path.name
+                )
 
 
 # --- signatures
@@ -213,7 +228,9 @@ def test_no_personal_data_is_kept(case: Case):
 
 
 @each_adapter
-@pytest.mark.parametrize("parsed", [{}, [], None, "x", 5, True, [[]], {"records": 5}, {"order": None}, {"data": []}, {"type": []}])
+@pytest.mark.parametrize(
+    "parsed", [{}, [], None, "x", 5, True, [[]], {"records": 5}, {"order": None}, {"data": []}, {"type": []}]
+)
 def test_anything_else_is_refused_or_ignored_with_a_reason(name, parsed):
     vendor = adapter.get(name)
     for topic in (None, "", "no/such/topic", *sorted(vendor.topics)):

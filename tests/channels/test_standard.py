@@ -58,7 +58,11 @@ def test_what_the_record_says_itself_stays():
     data = event() | {"timezone": "Europe/Berlin", "business_date": "2026-08-30"}
     data["source"] |= {"channel": "till", "adapter": "pos-feed"}
     record = normalize(data)[0]
-    assert (record.timezone, str(record.business_date), record.source.adapter) == ("Europe/Berlin", "2026-08-30", "pos-feed")
+    assert (record.timezone, str(record.business_date), record.source.adapter) == (
+        "Europe/Berlin",
+        "2026-08-30",
+        "pos-feed",
+    )
     assert (record.jurisdiction.region, record.jurisdiction.basis) == ("NY", "store")
 
 
@@ -80,7 +84,14 @@ def test_a_record_of_another_channel_is_refused_unless_no_channel_is_given():
 
 
 def test_every_problem_of_every_record_is_told():
-    data = {"records": [event() | {"currency": None, "payment_status": ""}, 5, event() | {"type": "zebra"}, event() | {"foo": 1}]}
+    data = {
+        "records": [
+            event() | {"currency": None, "payment_status": ""},
+            5,
+            event() | {"type": "zebra"},
+            event() | {"foo": 1},
+        ]
+    }
     assert codes(data) == [
         "MISSING_CURRENCY records[0].currency", "MISSING_PAYMENT_STATUS records[0].payment_status", "NOT_A_RECORD records[1].$",
         "UNKNOWN_TYPE records[2].type", "UNKNOWN_FIELD records[3].foo",
@@ -148,7 +159,9 @@ def test_one_valid_signature_of_ten_is_enough_and_ten_thousand_are_too_many():
     refused(headers | {"webhook-signature": good.replace("v1,", "")})
 
 
-@pytest.mark.parametrize("stamp", ["0", "-1", "1e400", "x", "", "1788264000000", "１７８８", " 1788264000", "1788264000.0"])
+@pytest.mark.parametrize(
+    "stamp", ["0", "-1", "1e400", "x", "", "1788264000000", "１７８８", " 1788264000", "1788264000.0"]
+)
 def test_a_malformed_timestamp_is_refused(stamp):
     refused(sign(BODY, "s", NOW) | {"webhook-timestamp": stamp})
 
@@ -172,7 +185,9 @@ def test_card_numbers_go_from_free_text_and_stay_in_identifiers():
     data["source"] |= {"id": number, "number": f"paid with {CARD}"}
     data["lines"][0] |= {"name": f"Mug {CARD}", "sku": number}
     data["tenders"][0]["reference"] = number
-    data["extensions"] = {"till": {"note": CARD, number: 1, "typed": 4242424242424242, "id": number, "deep": [{"x": CARD}], "n": 5}}
+    data["extensions"] = {
+        "till": {"note": CARD, number: 1, "typed": 4242424242424242, "id": number, "deep": [{"x": CARD}], "n": 5}
+    }
     before = copy.deepcopy(data)
     kept = STANDARD.scrub(data)
     assert data == before
@@ -186,5 +201,3 @@ def test_a_customer_is_a_hash_or_nothing():
     data = event() | {"customer": {"ref": "ada@canary.example"}}
     assert "canary" not in json.dumps(STANDARD.scrub(data))
     assert codes(STANDARD.scrub(data)) == codes(data) == ["BAD_FIELD customer.ref"]
-
-

@@ -50,7 +50,11 @@ def shop_headers(body, *, secret="hush", id_="w1", topic="orders/create"):
 
 def post(slug, body, headers, **extra):
     return Client(raise_request_exception=True).post(
-        f"/webhooks/{slug}", data=body, content_type=extra.pop("content_type", "application/json"), headers=headers, **extra
+        f"/webhooks/{slug}",
+        data=body,
+        content_type=extra.pop("content_type", "application/json"),
+        headers=headers,
+        **extra,
     )
 
 
@@ -208,7 +212,9 @@ def test_bad_content_says_which_field_and_why(world, change, code):
     body = _with(world, change)
     assert post(world.till.slug, body, till_headers(body)).status_code == 200
     world.process()
-    assert code in world.codes() or (code == "BAD_FIELD" and world.codes() and world.states() == {"quarantined": 1}), world.codes()
+    assert code in world.codes() or (code == "BAD_FIELD" and world.codes() and world.states() == {"quarantined": 1}), (
+        world.codes()
+    )
     assert JournalEntry.objects.filter(company=world.company).count() == 0
 
 
@@ -296,7 +302,9 @@ def test_the_wire(web, django_db_blocker, monkeypatch):
         world.till.save()
         body = record(world)
         heads = "".join(f"{k}: {v}\r\n" for k, v in till_headers(body).items())
-        start = f"POST /webhooks/{world.till.slug} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{heads}"
+        start = (
+            f"POST /webhooks/{world.till.slug} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{heads}"
+        )
         chunked = f"{start}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
         assert _raw(web, chunked) == 411
         announced = f"{start}Content-Length: {len(body) + 50}\r\n\r\n".encode() + body

@@ -74,7 +74,9 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-OWNER = "import sys, time; from pathlib import Path; from salessync.core import embedded; embedded.start(Path(sys.argv[1]))"
+OWNER = (
+    "import sys, time; from pathlib import Path; from salessync.core import embedded; embedded.start(Path(sys.argv[1]))"
+)
 
 
 @contextlib.contextmanager
@@ -113,8 +115,7 @@ def test_what_runs_is_not_started_again(data_dir: Path) -> None:
 def test_commits_wait_for_the_disk(data_dir: Path) -> None:
     embedded.start(data_dir)
     shown = {
-        name: execute(data_dir, f"SHOW {name}")[0][0]
-        for name in ("fsync", "synchronous_commit", "listen_addresses")
+        name: execute(data_dir, f"SHOW {name}")[0][0] for name in ("fsync", "synchronous_commit", "listen_addresses")
     }
     assert shown == {"fsync": "on", "synchronous_commit": "on", "listen_addresses": ""}
 
@@ -247,9 +248,7 @@ def test_as_an_ordinary_user(fresh: Path) -> None:
     assert psutil.Process(pid).uids().effective == nobody.pw_uid
     embedded.leave(fresh)
 
-    done = as_user(
-        nobody, f"{OWNER}; embedded.leave(Path(sys.argv[1]))", str(fresh)
-    )  # and the user after root
+    done = as_user(nobody, f"{OWNER}; embedded.leave(Path(sys.argv[1]))", str(fresh))  # and the user after root
     assert done.returncode == 0, done.stderr
     assert embedded.status(fresh) == {"postgres": None, "valkey": None}
 

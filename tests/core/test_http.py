@@ -86,9 +86,7 @@ def test_an_answer(outside):
     server = outside(lambda h: h.reply(b'{"rate": 1.10}', X_Page="2"))
     answer = get(server, params={"after": 3, "q": "a b"}, headers={"Authorization": "Bearer x"})
     assert str(answer.json()["rate"]) == "1.10" and answer.headers["x-page"] == "2"
-    posted = http.post_json(
-        url=f"http://127.0.0.1:{server.port}/in?x=1", body=b'{"a":1}', headers={"webhook-id": "m"}
-    )
+    posted = http.post_json(url=f"http://127.0.0.1:{server.port}/in?x=1", body=b'{"a":1}', headers={"webhook-id": "m"})
     assert posted.status == 200
     (_, path, headers, _), (method, where, sent, body) = server.seen
     assert path == "/?after=3&q=a+b" and headers["Authorization"] == "Bearer x"
@@ -144,9 +142,7 @@ def test_teredo_leads_to_the_client_behind_it(settings):
     assert "127.0.0.1" in http._forbidden(hidden, encrypted=True)
 
 
-@pytest.mark.parametrize(
-    "address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"]
-)
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
 def test_what_is_public_needs_https(settings, address):
     settings.OUTBOUND_ALLOWED_CIDRS = []
     settings.DEBUG = False
@@ -249,9 +245,7 @@ def test_tls_keeps_the_name(outside, monkeypatch, tmp_path):
     chain, private = tmp_path / "cert.pem", tmp_path / "key.pem"
     chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, private)

@@ -3,6 +3,7 @@
 What the sender got a 2xx for is written down outside the database: that list is the truth the database is held to.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -57,7 +58,11 @@ class Rig:
 
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "manage.py", *arguments], env=self.env, cwd=ROOT, capture_output=True, text=True
+            [sys.executable, "-W", "ignore", "manage.py", *arguments],
+            env=self.env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
@@ -73,10 +78,8 @@ class Rig:
     def kill(self, name: str) -> None:
         """-9, with its children: nobody gets to say goodbye."""
         process = self.running.pop(name)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait(10)
 
     def send(self, count: int, *, copies: int = 1) -> int:
@@ -119,14 +122,20 @@ class Rig:
             except (psycopg.Error, requests.RequestException):
                 pass
             time.sleep(0.02)
-        raise AssertionError(f"not within {seconds:.0f} s: {what}; {self.query('SELECT state, count(*) FROM channels_event GROUP BY 1')}")
+        raise AssertionError(
+            f"not within {seconds:.0f} s: {what}; {self.query('SELECT state, count(*) FROM channels_event GROUP BY 1')}"
+        )
 
     def in_work(self) -> bool:
         return bool(self.query("SELECT 1 FROM channels_event WHERE state = 'claimed' LIMIT 1"))
 
     def check(self) -> None:
         """Every 2xx sale is posted, exactly once, and every law holds."""
-        self.wait(lambda: not self.query("SELECT 1 FROM channels_event WHERE state IN ('new', 'claimed') LIMIT 1"), "inbox is empty", 90)
+        self.wait(
+            lambda: not self.query("SELECT 1 FROM channels_event WHERE state IN ('new', 'claimed') LIMIT 1"),
+            "inbox is empty",
+            90,
+        )
         posted = self.query(
             "SELECT t.source_id, count(*) FROM channels_transaction t JOIN ledger_journalentry e ON e.transaction_id = t.id GROUP BY 1"
         )

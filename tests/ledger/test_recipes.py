@@ -105,7 +105,11 @@ def test_a_void_after_capture_takes_everything_back():
 
 
 def test_discounts_shipping_tip_and_rounding():
-    lines = [line(discount=200), line("2", type_="shipping", price=500, taxes=[]), line("tip", type_="tip", price=300, taxes=[])]
+    lines = [
+        line(discount=200),
+        line("2", type_="shipping", price=500, taxes=[]),
+        line("tip", type_="tip", price=300, taxes=[]),
+    ]
     found = book(sale(lines, rounding=-4))
     assert found == {
         "Assets:Clearing:Stripe": 1636, "Income:Sales": -1000, "Income:Discounts": 200, "Liabilities:Tax-payable": -40,
@@ -208,7 +212,9 @@ def test_refund_to_another_tender_of_the_sale():
 def test_the_rest_of_two_taxes_goes_back_with_the_lines_last_unit():
     sold = line(units=3, price=10, taxes=[("US-NY", "State", "4", 2), ("US-NY-NYC", "City", "4", 1)])
     refunds = [refund([back(sold, units=1, net=10, tax=1)], id_=f"R{i}", minutes=i) for i in range(3)]
-    found = recipes.postings(gather([Member(0, sale([sold])), *(Member(i + 1, r) for i, r in enumerate(refunds))]), POLICY)
+    found = recipes.postings(
+        gather([Member(0, sale([sold])), *(Member(i + 1, r) for i, r in enumerate(refunds))]), POLICY
+    )
     codes = defaultdict(int)
     for legs in found.values():
         for leg in legs:

@@ -27,15 +27,23 @@ def histories(draw):
         ]  # fmt: skip
         for version in range(draw(st.integers(1, 3))):
             keep = sold if version == 0 else sold[: draw(st.integers(1, len(sold)))]
-            status, paid = draw(st.sampled_from([("open", "paid"), ("completed", "paid"), ("open", "pending"), ("voided", "voided")]))
+            status, paid = draw(
+                st.sampled_from([("open", "paid"), ("completed", "paid"), ("open", "pending"), ("voided", "voided")])
+            )
             tenders = "card" if paid == "paid" else []
             messages.append(sale(keep, tenders, id_=name, version=str(version + 1), status=status, payment_status=paid))
         for r in range(draw(st.integers(0, 3))):
             target = draw(st.sampled_from(sold))
-            given_back = back(target, units=1, net=target.net // int(target.quantity), tax=target.tax // int(target.quantity))
-            for version, status in enumerate(draw(st.lists(st.sampled_from(["pending", "succeeded", "failed"]), min_size=1, max_size=2))):
+            given_back = back(
+                target, units=1, net=target.net // int(target.quantity), tax=target.tax // int(target.quantity)
+            )
+            for version, status in enumerate(
+                draw(st.lists(st.sampled_from(["pending", "succeeded", "failed"]), min_size=1, max_size=2))
+            ):
                 messages.append(
-                    refund([given_back], id_=f"{name}-R{r}", of=name, status=status, version=str(version + 1), minutes=r)
+                    refund(
+                        [given_back], id_=f"{name}-R{r}", of=name, status=status, version=str(version + 1), minutes=r
+                    )
                 )
     return messages
 

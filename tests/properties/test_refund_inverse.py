@@ -42,7 +42,9 @@ def given_back(draw):
     for number, lines in enumerate(draw(st.permutations(refunds))):
         total = sum(x.net for x in lines) + (0 if sold.tax_inclusive else sum(x.tax for x in lines))
         made.append(
-            refund(lines, _pay(sold, left, total, number), id_=f"R{number}", inclusive=sold.tax_inclusive, minutes=number)
+            refund(
+                lines, _pay(sold, left, total, number), id_=f"R{number}", inclusive=sold.tax_inclusive, minutes=number
+            )
         )
     return sold, made
 
@@ -56,7 +58,13 @@ def _pay(sold, left, amount, number):
             left[tender.id] -= part
             amount -= part
             tenders.append(
-                RefundTender(id=f"R{number}-{tender.id}", parent=tender.id, type=tender.type, amount=part, processor=tender.processor)
+                RefundTender(
+                    id=f"R{number}-{tender.id}",
+                    parent=tender.id,
+                    type=tender.type,
+                    amount=part,
+                    processor=tender.processor,
+                )
             )
     assert amount == 0
     return tenders

@@ -31,7 +31,13 @@ ORDER_TOPICS = frozenset({
     "orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled", "orders/partially_fulfilled",
 })  # fmt: skip
 DISPUTE_TOPICS = frozenset({"disputes/create", "disputes/update"})
-TOPICS = ORDER_TOPICS | {"orders/edited", "orders/delete", "refunds/create", "order_transactions/create", *DISPUTE_TOPICS}
+TOPICS = ORDER_TOPICS | {
+    "orders/edited",
+    "orders/delete",
+    "refunds/create",
+    "order_transactions/create",
+    *DISPUTE_TOPICS,
+}
 
 
 class Shopify(Adapter):
@@ -94,7 +100,9 @@ def _by_topic(payload: Any, topic: str, context: Context) -> list[AnyRecord]:
     if topic == "orders/edited":
         return []  # ids only: the order is fetched, or comes by its own orders/updated
     if topic == "orders/delete":
-        raise Ignored("an order deleted in the shop stays in the books: only a cancellation or a refund takes a sale back")
+        raise Ignored(
+            "an order deleted in the shop stays in the books: only a cancellation or a refund takes a sale back"
+        )
     raise Ignored(f"the topic {topic[:60]!r} moves no money or goods here")
 
 

@@ -76,9 +76,7 @@ def order_lines(reader: Reader, order: Json, returned: Mapping[str, int], place:
 
 def _discount_codes(reader: Reader, order: Json) -> list[str | None]:
     """The code, or the name of an automatic discount, by the index that allocations use."""
-    return [
-        text(row.get("code")) or text(row.get("title")) for row in reader.objects(order, "discount_applications")
-    ]
+    return [text(row.get("code")) or text(row.get("title")) for row in reader.objects(order, "discount_applications")]
 
 
 def _removed(reader: Reader, order: Json, rows: list[Json], returned: Mapping[str, int]) -> list[int]:
@@ -94,14 +92,21 @@ def _removed(reader: Reader, order: Json, rows: list[Json], returned: Mapping[st
         else:
             removed.append(0)
     if order.get("cancelled_at") is not None and all(
-        row.get("quantity") == gone + returned.get(str(row.get("id")), 0) for row, gone in zip(rows, removed, strict=True)
+        row.get("quantity") == gone + returned.get(str(row.get("id")), 0)
+        for row, gone in zip(rows, removed, strict=True)
     ):
         return [0] * len(rows)  # a cancellation empties an order; it is no edit of it
     return removed
 
 
 def _item(
-    reader: Reader, row: Json, where: str, removed: int, codes: list[str | None], place: Jurisdiction | None, found: Lines
+    reader: Reader,
+    row: Json,
+    where: str,
+    removed: int,
+    codes: list[str | None],
+    place: Jurisdiction | None,
+    found: Lines,
 ) -> None:
     ordered = reader.quantity(row.get("quantity"), where + "quantity")
     kept = ordered - removed
@@ -191,7 +196,9 @@ def _tip(reader: Reader, order: Json, found: Lines) -> None:
         found.tip = stated
 
 
-def _single(reader: Reader, identifier: str, kind: str, name: str, amount: int, own_taxes: list[Tax] | None = None) -> Line:
+def _single(
+    reader: Reader, identifier: str, kind: str, name: str, amount: int, own_taxes: list[Tax] | None = None
+) -> Line:
     return Line(
         id=identifier,
         type=kind,  # type: ignore[arg-type]
@@ -257,9 +264,7 @@ def _duties(reader: Reader, row: Json, where: str, place: Jurisdiction | None, f
         )
 
 
-def _total_line(
-    reader: Reader, order: Json, key: str, kind: str, identifier: str, listed: int, found: Lines
-) -> None:
+def _total_line(reader: Reader, order: Json, key: str, kind: str, identifier: str, listed: int, found: Lines) -> None:
     """One line for a total of which the order lists no parts."""
     total = reader.in_set(order, key) if order.get(key) is not None else None
     if total and not listed:

@@ -207,4 +207,3 @@ def card(row: Json) -> Card | None:
     if brand is None and last4 is None:
         return None
     return Card(brand=CARD_BRAND.get(brand, brand) if brand else None, last4=last4)
-

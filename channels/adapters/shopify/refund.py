@@ -146,7 +146,9 @@ def _shipping(reader: Reader, refund: Json, where: str) -> list[RefundLine]:
         tax = told if told is not None else -sum(t for _, t in adjusted) if index == 0 else 0
         lines.append(
             RefundLine(
-                line=reader.optional_id(line_id if line_id is not None else shipping.get("id"), place + "shipping_line_id"),
+                line=reader.optional_id(
+                    line_id if line_id is not None else shipping.get("id"), place + "shipping_line_id"
+                ),
                 type="shipping",
                 quantity="1",
                 net=reader.in_set(row, "subtotal_amount_set", place) or 0,
@@ -246,7 +248,9 @@ def _convert(reader: Reader, refund: Json, foreign: list[Money], given: int, whe
     if not shop or not buyer:
         shop, buyer = _two_sums(reader, refund, where, goods=False)
     if not shop or not buyer:
-        reader.refuse("MISSING_RATE", where + "transactions", "the refund moved in the buyer's currency and has no rate")
+        reader.refuse(
+            "MISSING_RATE", where + "transactions", "the refund moved in the buyer's currency and has no rate"
+        )
         return
     left = shop if given == buyer else None
     for position, one in enumerate(foreign):
@@ -260,7 +264,9 @@ def _convert(reader: Reader, refund: Json, foreign: list[Money], given: int, whe
 
 def _two_sums(reader: Reader, refund: Json, where: str, goods: bool) -> tuple[int, int]:
     """What the refund is worth in the shop's and in the buyer's currency: its goods, or its adjustments where it has none."""
-    keys = ("refund_line_items", "refund_shipping_lines", "duties", "additional_fees") if goods else ("order_adjustments",)
+    keys = (
+        ("refund_line_items", "refund_shipping_lines", "duties", "additional_fees") if goods else ("order_adjustments",)
+    )
     shop = buyer = 0
     for key in keys:
         for row in reader.objects(refund, key, where):

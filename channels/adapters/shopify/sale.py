@@ -190,7 +190,9 @@ def _tenders(reader: Reader, order: Json, totals: Totals, sides: Sides | None) -
     def amount(row: Json, where: str) -> int:
         currency = row.get("currency")
         if currency is None and sides is not None:
-            reader.refuse("MISSING_CURRENCY", where + "currency", "shop's or buyer's currency: the transaction does not say")
+            reader.refuse(
+                "MISSING_CURRENCY", where + "currency", "shop's or buyer's currency: the transaction does not say"
+            )
             return 0
         if currency is None or currency == reader.currency:
             return reader.magnitude(row, "amount", where)

@@ -107,9 +107,7 @@ _SHIPPING = (
     | _words("title code", _text)
     | {"price_set": _spare, "discounted_price_set": _spare, "tax_lines": _TAXES, "discount_allocations": _ALLOCATIONS}
 )
-_CARD = _object(
-    _words("credit_card_company credit_card_wallet payment_method_name") | {"credit_card_number": _last4}
-)
+_CARD = _object(_words("credit_card_company credit_card_wallet payment_method_name") | {"credit_card_number": _last4})
 _TRANSACTION = _words(
     "id order_id kind status gateway amount currency parent_id created_at processed_at test location_id device_id"
     " authorization manual_payment_gateway payment_id source_name"
@@ -170,7 +168,9 @@ _ORDER = (
     }
 )  # fmt: skip
 _PAYOUT = _object(_words("id status date currency amount"))
-_BALANCE = _words("type payout_id payout_status fee net source_id source_type source_order_id source_order_transaction_id")
+_BALANCE = _words(
+    "type payout_id payout_status fee net source_id source_type source_order_id source_order_transaction_id"
+)
 _DISPUTE = _words(
     "id order_id type amount currency reason network_reason_code status evidence_due_by evidence_sent_on finalized_on"
     " initiated_at"

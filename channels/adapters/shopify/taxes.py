@@ -24,7 +24,9 @@ def taxes(reader: Reader, parent: Json, where: str, place: Jurisdiction | None) 
             Tax(
                 name=name,
                 jurisdiction=tax_place(name, country, region),
-                rate=None if rate is None else percent(rate if type(rate) is not dict and type(rate) is not list else ""),
+                rate=None
+                if rate is None
+                else percent(rate if type(rate) is not dict and type(rate) is not list else ""),
                 amount=reader.money(row, "price", spot),
                 collector=_collector(reader, row.get("channel_liable")),  # type: ignore[arg-type]
             )

@@ -161,7 +161,9 @@ def sides_of(reader: Reader, order: Json) -> Sides | None:
     if not currency:
         return None
     if shown is None:
-        reader.refuse("MISSING_AMOUNT", "total_price_set.presentment_money.amount", "what the buyer was shown is missing")
+        reader.refuse(
+            "MISSING_AMOUNT", "total_price_set.presentment_money.amount", "what the buyer was shown is missing"
+        )
         return None
     total = reader.minor(shown, "total_price_set.presentment_money.amount", currency)
     return Sides(currency, total, reader.money(order, "total_price"))
@@ -169,7 +171,11 @@ def sides_of(reader: Reader, order: Json) -> Sides | None:
 
 def presentment(reader: Reader, sides: Sides, total: int) -> Presentment:
     """What the buyer saw of `total`, and the rate of his currency in ours."""
-    shown = sides.total if total == sides.shop_total or not sides.shop_total else scale(total, sides.total, sides.shop_total)
+    shown = (
+        sides.total
+        if total == sides.shop_total or not sides.shop_total
+        else scale(total, sides.total, sides.shop_total)
+    )
     rate = None
     if sides.total:
         shop = Decimal(sides.shop_total).scaleb(-minor_digits(reader.currency))

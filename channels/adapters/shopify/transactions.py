@@ -121,7 +121,9 @@ def _apply_change(reader: Reader, change: Payment, payments: dict[str, Payment])
         (p for p in reversed(payments.values()) if _type_and_processor(p.row)[0] == "cash"), None
     )
     if cash is None:
-        reader.refuse("ORPHAN_CHANGE", change.where + "parent_id", "change was given, but there is no cash it belongs to")
+        reader.refuse(
+            "ORPHAN_CHANGE", change.where + "parent_id", "change was given, but there is no cash it belongs to"
+        )
     elif change.amount + (cash.change or 0) > cash.amount:
         reader.refuse("CHANGE_OVER_CASH", change.where + "amount", "more change was given than cash was handed over")
     else:

@@ -109,9 +109,7 @@ class Command(BaseCommand):
 
     def play(self, options: dict[str, Any], base_url: str, bookkeeper_url: str) -> demo.Outcome:
         self.show("starting web, workers, beat and Bookkeeper")
-        demo.wait_until_ready(
-            {"web": f"{base_url}/health/ready", "Bookkeeper": bookkeeper_url}, self.check_alive
-        )
+        demo.wait_until_ready({"web": f"{base_url}/health/ready", "Bookkeeper": bookkeeper_url}, self.check_alive)
         seed = options["seed"] if options["seed"] is not None else secrets.randbelow(10**6)
         self.say(f"playing {options['sales']} sales (--seed {seed})")
         return demo.play_day(
@@ -132,9 +130,7 @@ class Command(BaseCommand):
             for wrong in check.wrong[:20]:
                 self.say(f"          {wrong}")
         self.say("")
-        self.say(
-            "everything holds" if holds else f"something does not hold; the processes' log is {self.log.name}"
-        )
+        self.say("everything holds" if holds else f"something does not hold; the processes' log is {self.log.name}")
         return holds
 
     def keep_serving(self, address: str, password: str) -> bool:

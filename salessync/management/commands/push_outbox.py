@@ -65,9 +65,7 @@ class Command(BaseCommand):
     def _tell(self, result: outbox.PushResult, *, as_json: bool) -> None:
         backlog = outbox.backlog()
         if as_json:
-            self.stdout.write(
-                json.dumps({**result._asdict(), "due": backlog.due, "waiting": backlog.waiting})
-            )
+            self.stdout.write(json.dumps({**result._asdict(), "due": backlog.due, "waiting": backlog.waiting}))
             return
         start = "\r" if self.stdout.isatty() else ""
         self.stdout.write(

@@ -10,7 +10,9 @@ from ledger import outbox
 
 
 class Command(BaseCommand):
-    help = "Make all events of a state due again (dead, quarantined, waiting), or all deliveries that Bookkeeper refused."
+    help = (
+        "Make all events of a state due again (dead, quarantined, waiting), or all deliveries that Bookkeeper refused."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--state", required=True, choices=["dead", "quarantined", "waiting", "refused"])

@@ -24,12 +24,8 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         connections.close_all()
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-        supervisor = Supervisor(
-            processes(env, data_dir=str(settings.DATA_DIR), flower=flower), env, self.stdout.write
-        )
-        self.stdout.write(
-            f"Sales Sync listens on http://{bind_address(env)} (admin: /admin/); Ctrl-C stops it"
-        )
+        supervisor = Supervisor(processes(env, data_dir=str(settings.DATA_DIR), flower=flower), env, self.stdout.write)
+        self.stdout.write(f"Sales Sync listens on http://{bind_address(env)} (admin: /admin/); Ctrl-C stops it")
         if code := supervisor.run():
             sys.exit(code)
 

@@ -27,7 +27,9 @@ class Command(BaseCommand):
             if options["json"]:
                 names = ("on_hand", "reserved", "available")
                 self.stdout.write(
-                    json.dumps({"sku": level.product.sku, "location": level.location, **dict(zip(names, values, strict=True))})
+                    json.dumps(
+                        {"sku": level.product.sku, "location": level.location, **dict(zip(names, values, strict=True))}
+                    )
                 )
             else:
                 self.stdout.write(f"{level.product.sku:<24}{level.location:<16}" + "".join(f"{v:>12}" for v in values))
