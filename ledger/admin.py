@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Sum
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from unfold.decorators import display
 from channels.models import Transaction
 from ledger import running
 from ledger.models import Account, Delivery, JournalEntry, Posting, Rate
+from salessync.core.money import MoneyError, minor_digits
 from salessync.core.screens import (
     AuditedAdmin,
     ListAdmin,
@@ -33,11 +35,7 @@ class SequenceFilter(TextFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         value = self.value() or ""
-        return (
-            queryset.filter(seq=value)
-            if value.isascii() and value.isdigit() and len(value) < 19
-            else queryset
-        )
+        return queryset.filter(seq=value) if value.isascii() and value.isdigit() and len(value) < 19 else queryset
 
 
 @admin.register(JournalEntry)
@@ -62,16 +60,12 @@ class JournalEntryAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, obj: JournalEntry) -> dict[str, Any]:
         base = obj.company.base_currency
-        postings = list(
-            Posting.objects.filter(entry=obj.pk).select_related("account", "channel").order_by("leg")
-        )
+        postings = list(Posting.objects.filter(entry=obj.pk).select_related("account", "channel").order_by("leg"))
         postings.sort(key=lambda p: p.amount < 0)  # debits first, as bookkeepers write them
         delivery = Delivery.objects.filter(entry=obj.pk).first()
         return {
             "entry": obj,
-            "transaction": Transaction.objects.select_related("channel")
-            .filter(pk=obj.transaction_id)
-            .first(),
+            "transaction": Transaction.objects.select_related("channel").filter(pk=obj.transaction_id).first(),
             "postings": [_shown(p, base) for p in postings],
             "base": base,
             "sum": money(sum(max(p.base_amount, 0) for p in postings), base),
@@ -90,9 +84,7 @@ class JournalEntryAdmin(PageAdmin):
 
     @admin.display(description="transaction")
     def about(self, entry: JournalEntry) -> str:
-        return link(
-            "channels_transaction", entry.transaction_id, f"{entry.transaction.channel}: {entry.transaction}"
-        )
+        return link("channels_transaction", entry.transaction_id, f"{entry.transaction.channel}: {entry.transaction}")
 
     @admin.display(description="amount")
     def amount(self, entry: JournalEntry) -> str:
@@ -194,10 +186,41 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return moment(delivery.acknowledged_at)
 
 
+class RateForm(forms.ModelForm):
+    """Between two currencies that ISO 4217 knows."""
+
+    class Meta:
+        model = Rate
+        fields = ("date", "from_currency", "to_currency", "rate")
+
+    def clean_from_currency(self) -> str:
+        return known_currency(self.cleaned_data["from_currency"])
+
+    def clean_to_currency(self) -> str:
+        return known_currency(self.cleaned_data["to_currency"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("from_currency") and cleaned.get("from_currency") == cleaned.get("to_currency"):
+            raise forms.ValidationError("a currency needs no rate to itself")
+        return cleaned
+
+
+def known_currency(code: str) -> str:
+    """In capitals; a ValidationError for a code that is none."""
+    code = code.strip().upper()
+    try:
+        minor_digits(code)
+    except MoneyError as error:
+        raise forms.ValidationError(str(error)) from None
+    return code
+
+
 @admin.register(Rate)
 class RateAdmin(AuditedAdmin, ListAdmin):
     """In force from its date until the pair's next; an event that lacked one can be replayed after."""
 
+    form = RateForm
     list_display = ("day", "from_currency", "to_currency", "factor")
     list_filter = (("date", RangeDateFilter),)
     search_fields = ("=from_currency", "=to_currency")

@@ -8,6 +8,8 @@ from django.db import connection
 
 from channels.arrivals import Arrival
 from channels.inbox import Outcome
+from channels.refund import Refund
+from channels.sale import Sale
 from salessync.core.problems import Problem
 
 Need = tuple[date, str, str]  # day, from, to
@@ -35,8 +37,14 @@ def load(needs: Collection[Need]) -> dict[Need, Decimal]:
 
 
 def require(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Outcome]]:
-    """Set aside the events that hold a record without a rate to the base currency."""
-    foreign = [a for a in arrivals if a.record.currency != a.channel.base_currency and a.channel.posts(a.record)]
+    """Set aside the events that hold a sale or refund without a rate to the base currency; only these are booked."""
+    foreign = [
+        a
+        for a in arrivals
+        if isinstance(a.record, Sale | Refund)
+        and a.record.currency != a.channel.base_currency
+        and a.channel.posts(a.record)
+    ]
     if not foreign:
         return list(arrivals), []
     known = load({(a.record.business_date, a.record.currency, a.channel.base_currency) for a in foreign})

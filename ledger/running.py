@@ -27,9 +27,7 @@ def sums(by: str, *, where: str = "true") -> Sums:
     key = f"journal-sums:{connection.settings_dict['NAME']}:{by}:{where}".replace(" ", "")
     read, kept = cache.get(key) or ({}, {})
     last = dict(Company.objects.values_list("pk", "feed_seq"))
-    if any(
-        last.get(company, -1) < number for company, number in read.items()
-    ):  # another database than before
+    if any(last.get(company, -1) < number for company, number in read.items()):  # another database than before
         read, kept = {}, {}
     deadline = time.monotonic() + SECONDS
     for company, until in last.items():

@@ -115,6 +115,4 @@ def search(transactions: QuerySet[Transaction], term: str) -> QuerySet[Transacti
         return transactions
     channels = list(Channel.objects.values_list("id", flat=True))
     numbers = [term, f"#{term}"] if not term.startswith("#") else [term]
-    return transactions.filter(
-        Q(channel__in=channels, type__in=TYPES, source_id=term) | Q(number__in=numbers)
-    )
+    return transactions.filter(Q(channel__in=channels, type__in=TYPES, source_id=term) | Q(number__in=numbers))

@@ -84,9 +84,7 @@ def _rows(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
 
 # --- revenue: what stands on Income accounts, contra accounts and refunds taken off
 
-RevenueSums = dict[
-    tuple[int, str], dict[date, tuple[int, int]]
-]  # channel and currency → business day → amounts
+RevenueSums = dict[tuple[int, str], dict[date, tuple[int, int]]]  # channel and currency → business day → amounts
 
 
 def _today(channel: Channel, now: datetime) -> date:
@@ -239,11 +237,7 @@ def _coverage(channels: Sequence[Channel], lately: coverage.Coverage, now: datet
     for channel in channels:
         heard = lately.heard.get(channel.pk)
         known = lately.since is None or now - lately.since > timedelta(days=1)
-        label = (
-            adapters.get(channel.adapter).label
-            if channel.adapter in adapters.adapter_names()
-            else channel.adapter
-        )
+        label = adapters.get(channel.adapter).label if channel.adapter in adapters.adapter_names() else channel.adapter
         word, colour = _liveliness(channel, heard, lately.since, now)
         rows.append(
             {
@@ -302,7 +296,10 @@ def _inbox(now: datetime) -> dict[str, Any]:
     )
     return {
         "depth": counts.get("new", 0) + counts.get("claimed", 0),
-        "states": [(state, name, counts.get(state, 0)) for state, name in names],
+        "states": [
+            (state, name, counts.get(state, 0), "quarantinedevent" if state in ("quarantined", "dead") else "event")
+            for state, name in names
+        ],
         "oldest": between(oldest, now),
     }
 

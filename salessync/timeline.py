@@ -110,9 +110,7 @@ def of(transaction: Transaction) -> Story:
     base = Channel.objects.values_list("company__base_currency", flat=True).get(pk=transaction.channel_id)
     entries = list(JournalEntry.objects.filter(transaction__in=ids).order_by("seq"))
     postings = list(
-        Posting.objects.filter(entry__in=[e.pk for e in entries])
-        .select_related("account")
-        .order_by("entry_id", "leg")
+        Posting.objects.filter(entry__in=[e.pk for e in entries]).select_related("account").order_by("entry_id", "leg")
     )
     deliveries = {d.entry_id: d for d in Delivery.objects.filter(entry__in=[e.pk for e in entries])}
     newest = TransactionVersion.objects.filter(transaction__in=ids).order_by("-id")[:VERSIONS]
@@ -129,13 +127,11 @@ def of(transaction: Transaction) -> Story:
 
 def _family(transaction: Transaction) -> dict[int, Transaction]:
     """Its members by id, the sale first; the transaction itself is among them however many there are."""
-    found = Transaction.objects.filter(
-        channel=transaction.channel_id, family=transaction.family
-    ).select_related("channel")
-    members = {t.pk: t for t in found.order_by("id")[:MEMBERS]} | {transaction.pk: transaction}
-    return dict(
-        sorted(members.items(), key=lambda item: (ORDER.get(item[1].type, 9), item[1].occurred_at, item[0]))
+    found = Transaction.objects.filter(channel=transaction.channel_id, family=transaction.family).select_related(
+        "channel"
     )
+    members = {t.pk: t for t in found.order_by("id")[:MEMBERS]} | {transaction.pk: transaction}
+    return dict(sorted(members.items(), key=lambda item: (ORDER.get(item[1].type, 9), item[1].occurred_at, item[0])))
 
 
 def _members(family: dict[int, Transaction], versions: Sequence[TransactionVersion]) -> list[MemberStory]:
@@ -167,8 +163,7 @@ def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
 def _line(line: Line, sold: Line | None, currency: str) -> dict[str, Any]:
     """A refund's line says what it gives back by the id of the line that was sold."""
     amounts = {
-        name: money(getattr(line, name), currency, with_currency=False)
-        for name in ("gross", "discount", "net", "tax")
+        name: money(getattr(line, name), currency, with_currency=False) for name in ("gross", "discount", "net", "tax")
     }
     return {
         "id": line.line_id,
@@ -319,8 +314,7 @@ def _versions(
     for entry in entries:
         made.setdefault(entry.version_id, []).append(entry)
     return [
-        _version(v, family[v.transaction_id], events.get(v.event_id), made.get(v.pk, []), deliveries)
-        for v in versions
+        _version(v, family[v.transaction_id], events.get(v.event_id), made.get(v.pk, []), deliveries) for v in versions
     ]
 
 
@@ -407,9 +401,7 @@ def _posted(
     return "Processed", at, "moved nothing in the journal"
 
 
-def _acknowledged(
-    entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]
-) -> tuple[str, datetime | None, str]:
+def _acknowledged(entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]) -> tuple[str, datetime | None, str]:
     if not entries:
         return "Nothing to deliver", None, ""
     waiting = [d for d in deliveries if d.state != Delivery.State.ACKNOWLEDGED]

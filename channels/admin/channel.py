@@ -99,18 +99,13 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
-        fixed = (
-            ("company", "slug", "adapter") if obj else ()
-        )  # stored events and sealed secrets depend on them
+        fixed = ("company", "slug", "adapter") if obj else ()  # stored events and sealed secrets depend on them
         return (*self.readonly_fields, *fixed)
 
     def get_fieldsets(self, request: HttpRequest, obj: Channel | None = None) -> Any:
         if self.has_change_permission(request, obj) or self.has_add_permission(request):
             return self.fieldsets
-        return [
-            (n, {**o, "fields": _without(o["fields"], {"new_secret", "only_newest"})})
-            for n, o in self.fieldsets
-        ]
+        return [(n, {**o, "fields": _without(o["fields"], {"new_secret", "only_newest"})}) for n, o in self.fieldsets]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         companies = list(Company.objects.values_list("pk", flat=True)[:2])
@@ -135,11 +130,7 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
 
     @admin.display(description="adapter")
     def adapter_label(self, channel: Channel) -> str:
-        return (
-            adapters.get(channel.adapter).label
-            if channel.adapter in adapters.adapter_names()
-            else channel.adapter
-        )
+        return adapters.get(channel.adapter).label if channel.adapter in adapters.adapter_names() else channel.adapter
 
     @display(description="status", label={"live": "success", "paused": "warning"})
     def state(self, channel: Channel) -> tuple[str, str]:

@@ -68,9 +68,7 @@ class LackingForm(forms.Form):
     region = forms.CharField(
         required=False, max_length=20, widget=UnfoldAdminTextInputWidget, help_text="state or province"
     )
-    timezone = forms.ChoiceField(
-        widget=UnfoldAdminSelectWidget, help_text="counts where a message names none"
-    )
+    timezone = forms.ChoiceField(widget=UnfoldAdminSelectWidget, help_text="counts where a message names none")
 
     def __init__(self, *args: Any, channel: Channel, **kwargs: Any) -> None:
         now = {"country": channel.country, "region": channel.region, "timezone": channel.timezone}
@@ -134,9 +132,7 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
             "problems": obj.problems or [],
             "body": marked(reading.body_lines(obj), [p["path"] for p in obj.problems or []]),
             "reading": now,
-            "records": [
-                (title, marked(lines, [p.path for p in now.problems])) for title, lines in now.records
-            ],
+            "records": [(title, marked(lines, [p.path for p in now.problems])) for title, lines in now.records],
             "trying": trying and form.is_valid(),
             "lacking": form,
             "reason": deciding.ReasonForm(),
@@ -169,9 +165,7 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
         event = self._deciding_on(request, pk)
         form = LackingForm(request.POST, channel=event.channel)
         if not form.is_valid():
-            messages.error(
-                request, "; ".join(f"{name}: {', '.join(errors)}" for name, errors in form.errors.items())
-            )
+            messages.error(request, "; ".join(f"{name}: {', '.join(errors)}" for name, errors in form.errors.items()))
             return redirect("admin:channels_quarantinedevent_change", pk)
         if "try" in request.POST:
             settings = urlencode(form.cleaned_data)
@@ -227,9 +221,9 @@ def set_on_channel(channel: Channel, settings: dict[str, str], *, actor: str) ->
 def alike(event: QuarantinedEvent) -> QuerySet[Event]:
     """Other events of its channel with the same first problem, at most SAME_PROBLEM_AT_MOST."""
     same = [{"code": event.codes[0]}] if event.codes else []
-    others = Event.objects.filter(
-        state__in=STATES, channel_id=event.channel_id, problems__contains=same
-    ).exclude(pk=event.pk)
+    others = Event.objects.filter(state__in=STATES, channel_id=event.channel_id, problems__contains=same).exclude(
+        pk=event.pk
+    )
     return others.order_by("state", "id")[:SAME_PROBLEM_AT_MOST]
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from celery import current_app
+from salessync.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def nudge(task: str) -> bool:
         return False
     _quiet_until[task] = now + _COALESCE
     try:
-        current_app.send_task(task, expires=60, retry=False)
+        app.send_task(task, expires=60, retry=False)
     except Exception as error:
         _quiet_until["broker"] = time.monotonic() + _REST_AFTER_FAILURE
         logger.warning("the broker did not take a nudge (%s); the sweepers go on without it", type(error).__name__)

@@ -50,9 +50,7 @@ PRODUCTS = [
     Product("TOTE", "Tote bag", "merchandise", 1500, 1490, 19, 420, 600, "402"),
 ]
 
-UNKNOWN = Product(
-    "HOODIE-XL", "Roastery hoodie, XL", "merchandise", 5200, 4990, 19, 0, 0, "999"
-)  # in no catalogue
+UNKNOWN = Product("HOODIE-XL", "Roastery hoodie, XL", "merchandise", 5200, 4990, 19, 0, 0, "999")  # in no catalogue
 GIFT_CARD = Product("GIFT-50", "Gift card", "gift card", 5000, 5000, 0, 0, 0, "900")
 
 STOCKED = frozenset(product.sku for product in PRODUCTS)

@@ -43,9 +43,7 @@ def arrange(deliveries: list[Delivery], rng: Random, *, twice: float = 0.10, ear
             places[index] += rng.uniform(-3, 3)
     sent = [(place, delivery) for place, delivery in zip(places, line, strict=True)]
     again = [(place + rng.uniform(1, 60), delivery) for place, delivery in sent if rng.random() < twice]
-    ordered = [
-        delivery for _, delivery in sorted(sent + again, key=lambda pair: (pair[0], pair[1].delivery_id))
-    ]
+    ordered = [delivery for _, delivery in sorted(sent + again, key=lambda pair: (pair[0], pair[1].delivery_id))]
     return Play(ordered, len(again), _early(ordered))
 
 
@@ -57,9 +55,7 @@ def _early(ordered: list[Delivery]) -> int:
     for delivery in ordered:
         if delivery.opens:
             told.add(delivery.subject)
-        elif (
-            delivery.delivery_id not in known and delivery.subject in opened and delivery.subject not in told
-        ):
+        elif delivery.delivery_id not in known and delivery.subject in opened and delivery.subject not in told:
             count += 1
         known.add(delivery.delivery_id)
     return count

@@ -154,9 +154,7 @@ def play_day(
     plan = shops.business_day(sales=sales, seed=seed, run=run, day=day)
     before, since, started = findings.state(slugs), datetime.now(UTC), time.monotonic()
     targets = {
-        channel.slug: Target(
-            f"{base_url}/webhooks/{channel.slug}", channel.adapter, known.channels[channel.slug]
-        )
+        channel.slug: Target(f"{base_url}/webhooks/{channel.slug}", channel.adapter, known.channels[channel.slug])
         for channel in shops.CHANNELS
     }
     path = folder / f"accepted-{run}.jsonl"
@@ -172,9 +170,7 @@ def play_day(
     with GroundTruth(path) as ground_truth:
         score = play(plan.play.deliveries, targets, ground_truth, rate=rate, progress=progress)
     drain(alive, show)
-    return Outcome(
-        run, day, since, score, plan, before, findings.state(slugs), path, time.monotonic() - started
-    )
+    return Outcome(run, day, since, score, plan, before, findings.state(slugs), path, time.monotonic() - started)
 
 
 def drain(alive: Callable[[], None], show: Say) -> None:

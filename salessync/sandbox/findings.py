@@ -239,9 +239,7 @@ def deliveries() -> dict[str, int]:
 
 def refusals() -> list[str]:
     """What Bookkeeper said of the entries it refused."""
-    return [
-        row[0] for row in rows("SELECT DISTINCT error FROM ledger_delivery WHERE state = 'refused' LIMIT 5")
-    ]
+    return [row[0] for row in rows("SELECT DISTINCT error FROM ledger_delivery WHERE state = 'refused' LIMIT 5")]
 
 
 def trial_balance() -> Balances:

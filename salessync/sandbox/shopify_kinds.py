@@ -70,12 +70,8 @@ GERMAN = Kind(
     prefix="DE",
     gateways=("paypal", "klarna", "shopify_payments"),
     places={
-        Place("Hamburg", "20357", "Hamburg", None, "Germany", "DE"): _levies(
-            ("MwSt", "0.19"), ("MwSt", "0.07")
-        ),
-        Place("Leipzig", "04229", "Sachsen", None, "Germany", "DE"): _levies(
-            ("MwSt", "0.19"), ("MwSt", "0.07")
-        ),
+        Place("Hamburg", "20357", "Hamburg", None, "Germany", "DE"): _levies(("MwSt", "0.19"), ("MwSt", "0.07")),
+        Place("Leipzig", "04229", "Sachsen", None, "Germany", "DE"): _levies(("MwSt", "0.19"), ("MwSt", "0.07")),
     },
     shipping=(("DHL Paket", 490), ("DHL Express", 1190)),
     stories=(*_ALWAYS, ("paid_on_delivery", 3), ("with_wrong_total", 0), ("without_currency", 0)),

@@ -24,9 +24,7 @@ def major(amount: int) -> str:
     return f"{sign}{abs(amount) // 100}.{abs(amount) % 100:02d}"
 
 
-def _money_set(
-    amount: int, currency: str, shown: int | None = None, shown_currency: str | None = None
-) -> Json:
+def _money_set(amount: int, currency: str, shown: int | None = None, shown_currency: str | None = None) -> Json:
     return {
         "shop_money": {"amount": major(amount), "currency_code": currency},
         "presentment_money": {
@@ -150,9 +148,7 @@ def _tax_totals(parts: list[Taxed]) -> list[Json]:
 
 
 def _allocated(part: Taxed) -> list[Json]:
-    return [
-        {"amount": major(amount), "discount_application_index": index} for index, amount in part.allocations
-    ]
+    return [{"amount": major(amount), "discount_application_index": index} for index, amount in part.allocations]
 
 
 def _line_item(item: Item) -> Json:
@@ -268,9 +264,7 @@ def refund_payload(order: Order, refund: Refund) -> Json:
         "refund_shipping_lines": [_refund_shipping_line(order, refund)] if refund.shipping else [],
         "admin_graphql_api_id": f"gid://shopify/Refund/{refund.id}",
         "order_adjustments": _adjustments(order, refund),
-        "refund_line_items": [
-            _refund_line(refund, position, *row) for position, row in enumerate(refund.items)
-        ],
+        "refund_line_items": [_refund_line(refund, position, *row) for position, row in enumerate(refund.items)],
         "transactions": [_refund_transaction(order, refund, *row) for row in refund.money],
     }
 

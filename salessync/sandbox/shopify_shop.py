@@ -162,9 +162,7 @@ class Shop:
         order.closed_at = order.updated
         self.tell(order, "orders/updated")
 
-    def add_payment(
-        self, order: Order, kind: str, gateway: str, amount: int, parent: Payment | None = None
-    ) -> Payment:
+    def add_payment(self, order: Order, kind: str, gateway: str, amount: int, parent: Payment | None = None) -> Payment:
         """A transaction of the order, a second after the last thing that happened to it."""
         assert order.updated is not None
         order.updated += timedelta(seconds=1)
@@ -178,9 +176,7 @@ class Shop:
 
     def pay(self, order: Order, gateway: str | None = None) -> None:
         """Take what is due in one sale."""
-        self.add_payment(
-            order, "sale", gateway or self.rng.choice(self.kind.gateways), order.total - order.captured
-        )
+        self.add_payment(order, "sale", gateway or self.rng.choice(self.kind.gateways), order.total - order.captured)
 
     def pay_split(self, order: Order) -> None:
         """A gift card for a part, a card for the rest."""
@@ -214,9 +210,7 @@ class Shop:
             refund.items.append((item, units, net, tax))
         if shipping and order.shipping:
             refund.shipping = (order.shipping.net, order.shipping.tax)
-        parts = [(net, tax) for _, _, net, tax in refund.items] + (
-            [refund.shipping] if refund.shipping else []
-        )
+        parts = [(net, tax) for _, _, net, tax in refund.items] + ([refund.shipping] if refund.shipping else [])
         owed = sum(net + (0 if order.inclusive else tax) for net, tax in parts) if amount is None else amount
         self._give_back(order, refund, owed)
         order.refunds.append(refund)
@@ -233,9 +227,7 @@ class Shop:
 
     # --- telling ---------------------------------------------------------------
 
-    def tell(
-        self, order: Order, topic: str, *, without: str | None = None, wrong_total: bool = False
-    ) -> None:
+    def tell(self, order: Order, topic: str, *, without: str | None = None, wrong_total: bool = False) -> None:
         """An orders/* webhook of its present state."""
         assert order.updated is not None
         if order.first_total is None:
@@ -254,9 +246,7 @@ class Shop:
         for payment in order.payments:
             if payment.id not in self.told:
                 self.told.add(payment.id)
-                self._send(
-                    "order_transactions/create", transaction_payload(order, payment), order, order.updated
-                )
+                self._send("order_transactions/create", transaction_payload(order, payment), order, order.updated)
 
     def tell_refund(self, order: Order, refund: Refund) -> None:
         """refunds/create."""

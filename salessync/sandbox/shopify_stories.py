@@ -92,9 +92,7 @@ def returned_in_part(shop: Shop) -> None:
         item = shop.rng.choice(candidates)
         units = 1 if sum(i.current for i in candidates) == 2 else shop.rng.randint(1, min(item.current, 2))
         shop.later(order, 20, 120)
-        refund = shop.refund(
-            order, [(item, units)], restock=shop.rng.choice(["return", "return", "no_restock"])
-        )
+        refund = shop.refund(order, [(item, units)], restock=shop.rng.choice(["return", "return", "no_restock"]))
         shop.tell_refund(order, refund)
         if shop.rng.random() < 0.5:
             shop.tell(order, "orders/updated")

@@ -44,9 +44,7 @@ def figures(outcome: Outcome) -> Iterator[str]:
         f"oversold: {short or 'nothing'}; in no catalogue: {', '.join(findings.unmapped()) or 'nothing'}",
     )
     sent = findings.deliveries()
-    yield _line(
-        "Bookkeeper", f"{sent.get('acknowledged', 0)} of {sum(sent.values())} journal entries acknowledged"
-    )
+    yield _line("Bookkeeper", f"{sent.get('acknowledged', 0)} of {sum(sent.values())} journal entries acknowledged")
     if plan.truth.unbalanced():
         yield _line("shops", f"their own figures do not balance: {plan.truth.unbalanced()}")
 
@@ -85,9 +83,7 @@ def money(amount: int, currency: str) -> str:
 def checks(outcome: Outcome, books: Path) -> Iterator[Check]:
     """Every claim, one after the other."""
     truth = outcome.plan.truth
-    yield Check(
-        "every webhook was accepted", [f"{n} times {what}" for what, n in outcome.score.refused.items()]
-    )
+    yield Check("every webhook was accepted", [f"{n} times {what}" for what, n in outcome.score.refused.items()])
     yield Check("every accepted webhook is in the inbox, once", findings.not_stored(outcome.ground_truth))
     yield _same(
         "sales and refunds are the shops' own",

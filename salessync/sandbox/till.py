@@ -238,9 +238,7 @@ class Till:
             record["jurisdiction"] = None
         return record
 
-    def _send(
-        self, ticket: Ticket, topic: str, record: Json, delay: timedelta, *, opens: bool = True
-    ) -> None:
+    def _send(self, ticket: Ticket, topic: str, record: Json, delay: timedelta, *, opens: bool = True) -> None:
         self.deliveries.append(
             Delivery(
                 channel=self.slug, topic=topic, body=_encoder.encode(record), at=ticket.at + delay, subject=ticket.id,
@@ -278,11 +276,7 @@ _SKU = {product.plu: product.sku for product in PRODUCTS}
 
 def _drawer(ticket: Ticket, tender: Json) -> str:
     """Cash lies in the register's drawer, card money with the terminal's processor."""
-    return (
-        f"Assets:Till:{ticket.register.capitalize()}"
-        if tender["type"] == "cash"
-        else "Assets:Clearing:Terminal"
-    )
+    return f"Assets:Till:{ticket.register.capitalize()}" if tender["type"] == "cash" else "Assets:Clearing:Terminal"
 
 
 def _envelope(identifier: str, version: str, ticket: Ticket, at: datetime) -> Json:

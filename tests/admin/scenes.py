@@ -37,21 +37,15 @@ class Day:
     def _sell(self) -> None:
         world = self.world
         world.send(number(sale([line(units=2, taxes=SOLD)], id_="S1"), "1001"))
-        world.send(
-            number(refund([back(line(units=2, taxes=SOLD), units=1, net=1000, tax=40)], of="S1"), "R-1")
-        )
+        world.send(number(refund([back(line(units=2, taxes=SOLD), units=1, net=1000, tax=40)], of="S1"), "R-1"))
         world.send(sale([line(units=4)], id_="S2"))  # takes more than there is
-        world.send(
-            sale([replace(line(sku="mug "), name=NASTY)], id_="S3"), sale([line(sku="OTHER")], id_="S4")
-        )
+        world.send(sale([replace(line(sku="mug "), name=NASTY)], id_="S3"), sale([line(sku="OTHER")], id_="S4"))
         world.send(number(sale([replace(line(sku=NASTY), name=NASTY)], id_=NASTY), NASTY))
         world.send(sale([line()], id_="B1", currency="EUR"), channel=self.berlin)
 
     def _quarantine(self) -> None:
         world = self.world
-        no_place = [
-            replace(sale([line()], id_=id_, currency="EUR"), jurisdiction=None) for id_ in ("B2", "B3")
-        ]
+        no_place = [replace(sale([line()], id_=id_, currency="EUR"), jurisdiction=None) for id_ in ("B2", "B3")]
         self.lacking, self.lacking_too = world.send(*no_place, channel=self.berlin)
         unknown = canonical.encode(sale([line()], id_="S5")).replace(b'"paid"', json.dumps(NASTY).encode())
         self.wrong, self.broken = world.send(
@@ -61,9 +55,7 @@ class Day:
 
     def _acknowledge(self) -> None:
         """Bookkeeper has all entries but the newest, and refused the one before."""
-        newest, refused, *rest = Delivery.objects.filter(company_id=self.world.company.pk).order_by(
-            "-entry_id"
-        )
+        newest, refused, *rest = Delivery.objects.filter(company_id=self.world.company.pk).order_by("-entry_id")
         self.due, self.refused = newest.pk, refused.pk
         Delivery.objects.filter(pk=refused.pk).update(state="refused", attempts=1, error=NASTY)
         for delivery in rest:

@@ -6,16 +6,16 @@ import json
 import pytest
 from django.contrib import admin
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from channels.models import Channel, Event, Transaction
 from inventory.models import Level, Listing, Oversell, UnmappedItem
-from ledger.models import Account, JournalEntry
-from salessync import pipeline
+from ledger.models import Account, JournalEntry, Rate
 from salessync.core import nudge
 from salessync.core.models import AuditRow
+from salessync.core.screens import EstimatedPaginator
 from tests.admin.scenes import NASTY, Day, people
 from tests.records import line, sale
 
@@ -23,11 +23,7 @@ pytestmark = pytest.mark.django_db
 
 RAW = ("<script>alert(", "<img src=x")
 MODELS = sorted(
-    (
-        f"{m._meta.app_label}_{m._meta.model_name}"
-        for m in admin.site._registry
-        if m._meta.app_label != "sessions"
-    ),
+    (f"{m._meta.app_label}_{m._meta.model_name}" for m in admin.site._registry if m._meta.app_label != "sessions"),
 )
 
 
@@ -126,9 +122,7 @@ def test_what_is_recorded_cannot_be_added_changed_or_deleted_by_the_superuser(as
 
 
 @pytest.mark.parametrize("name", [m for m in MODELS if not m.startswith("auth_")])
-def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(
-    as_, day, name, django_assert_max_num_queries
-):
+def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(as_, day, name, django_assert_max_num_queries):
     client = as_("admin")
     for number in range(12):
         day.world.capture(sale([line(sku=f"SKU-{number}")], id_=f"many-{number}"))
@@ -140,9 +134,7 @@ def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(
 # --- home
 
 
-def test_the_home_page_shows_revenue_depths_and_problems_in_few_queries(
-    as_, day, django_assert_max_num_queries
-):
+def test_the_home_page_shows_revenue_depths_and_problems_in_few_queries(as_, day, django_assert_max_num_queries):
     client = as_("admin")
     with django_assert_max_num_queries(36):  # a savepoint around each figure counts two
         text = client.get(reverse("admin:index")).content.decode()
@@ -248,9 +240,7 @@ def test_the_quarantine_lists_only_what_waits_for_a_person(page, day):
     text = page("channels_quarantinedevent_changelist")
     assert "4 quarantined events" in text
     assert "MISSING_JURISDICTION" in text
-    assert "2 quarantined events" in page(
-        "channels_quarantinedevent_changelist", query="?code=MISSING_JURISDICTION"
-    )
+    assert "2 quarantined events" in page("channels_quarantinedevent_changelist", query="?code=MISSING_JURISDICTION")
 
 
 def test_the_page_of_a_quarantined_event_shows_problem_body_and_record(page, day):
@@ -274,9 +264,7 @@ def test_a_body_that_is_no_json_is_shown_harmlessly(page, day):
 def test_trying_a_setting_saves_nothing(as_, day):
     client = as_("reviewer")
     url = reverse("admin:channels_quarantinedevent_set", args=[day.lacking])
-    response = client.post(
-        url, {"country": "de", "region": "", "timezone": "Europe/Berlin", "try": ""}, follow=True
-    )
+    response = client.post(url, {"country": "de", "region": "", "timezone": "Europe/Berlin", "try": ""}, follow=True)
     text = response.content.decode()
     assert "passes the checks" in text
     assert "csrfmiddlewaretoken=" not in response.redirect_chain[0][0]
@@ -292,10 +280,10 @@ def test_a_reviewer_sets_what_the_channel_lacks_and_all_its_events_go_through(as
     assert quiet == [nudge.DRAIN_INBOX]
     told = AuditRow.objects.get(object_type="channel", object_id=day.berlin.pk, action="changed")
     assert (told.actor, told.data) == ("reviewer", {"country": ["", "DE"]})
-    pipeline.drain(linger=0)
-    assert set(
-        Event.objects.filter(pk__in=[day.lacking, day.lacking_too]).values_list("state", flat=True)
-    ) == {"posted"}
+    day.world.process()
+    assert set(Event.objects.filter(pk__in=[day.lacking, day.lacking_too]).values_list("state", flat=True)) == {
+        "posted"
+    }
 
 
 def test_a_setting_that_cannot_be_is_refused(as_, day):
@@ -316,10 +304,7 @@ def test_ignoring_needs_a_reason(as_, day):
     client.post(url, {"reason": NASTY})
     event = Event.objects.get(pk=day.wrong)
     assert (event.state, event.reason) == ("ignored", f"{NASTY} (reviewer)")
-    assert (
-        "<script>alert("
-        not in client.get(reverse("admin:channels_event_change", args=[day.wrong])).content.decode()
-    )
+    assert "<script>alert(" not in client.get(reverse("admin:channels_event_change", args=[day.wrong])).content.decode()
 
 
 def test_replaying_one_event(as_, day, quiet):
@@ -340,15 +325,11 @@ def test_bulk_replay_and_ignore_ask_first(as_, day):
     client.post(url, both | {"action": "ignore_selected", "confirmed": "yes", "reason": ""})
     assert Event.objects.get(pk=day.wrong).state == "quarantined"
     client.post(url, both | {"action": "ignore_selected", "confirmed": "yes", "reason": "not ours"})
-    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {
-        "ignored"
-    }
+    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {"ignored"}
     inbox = reverse("admin:channels_event_changelist")
     assert "Put 2 events back" in client.post(inbox, both | {"action": "replay_selected"}).content.decode()
     client.post(inbox, both | {"action": "replay_selected", "confirmed": "yes"})
-    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {
-        "new"
-    }
+    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {"new"}
 
 
 def test_an_auditor_decides_nothing(as_, day):
@@ -362,9 +343,7 @@ def test_an_auditor_decides_nothing(as_, day):
     client.post(reverse("admin:channels_quarantinedevent_changelist"), bulk)
     item = UnmappedItem.objects.first()
     assert (
-        client.post(
-            reverse("admin:inventory_unmappeditem_change", args=[item.pk]), {"product": day.mug.pk}
-        ).status_code
+        client.post(reverse("admin:inventory_unmappeditem_change", args=[item.pk]), {"product": day.mug.pk}).status_code
         == 403
     )
     assert client.post(reverse("admin:channels_channel_change", args=[day.till.pk]), {}).status_code == 403
@@ -375,10 +354,7 @@ def test_an_auditor_decides_nothing(as_, day):
 
 @pytest.mark.parametrize("name", ["replay", "ignore", "set"])
 def test_decisions_are_posts(as_, day, name):
-    assert (
-        as_("admin").get(reverse(f"admin:channels_quarantinedevent_{name}", args=[day.lacking])).status_code
-        == 405
-    )
+    assert as_("admin").get(reverse(f"admin:channels_quarantinedevent_{name}", args=[day.lacking])).status_code == 405
 
 
 # --- unmapped items
@@ -392,7 +368,7 @@ def test_mapping_an_item_moves_the_stock_of_earlier_sales(as_, day):
     assert client.post(url, {"product": day.mug.pk}).status_code == 302
     assert Listing.objects.get(channel=day.till, item_id="mug ").product == day.mug
     assert not UnmappedItem.objects.filter(pk=item.pk).exists()
-    pipeline.drain(linger=0)
+    day.world.process()
     assert Level.objects.get(product=day.mug).on_hand == before - 1
 
 
@@ -456,10 +432,7 @@ def test_settings_are_changed_with_an_audit_row(as_, day):
     row = AuditRow.objects.filter(object_type="channel", object_id=channel.pk).latest("id")
     assert (row.actor, row.action) == ("administrator", "changed")
     assert client.post(url, settings_of(channel, timezone="Mars/Olympus")).status_code == 200
-    assert (
-        client.post(reverse("admin:channels_channel_delete", args=[channel.pk]), {"post": "yes"}).status_code
-        == 403
-    )
+    assert client.post(reverse("admin:channels_channel_delete", args=[channel.pk]), {"post": "yes"}).status_code == 403
 
 
 def test_a_channel_is_added_with_its_secret(as_, day):
@@ -493,3 +466,37 @@ def test_an_accounts_name_changes_and_its_code_does_not(as_):
     )
     account.refresh_from_db()
     assert (account.name, account.code) == ("Turnover", "Income:Sales")
+
+
+def test_a_rate_is_between_two_currencies_that_exist(as_):
+    client, url = as_("administrator"), reverse("admin:ledger_rate_add")
+    rate = {"date": "2026-01-01", "from_currency": "gbp", "to_currency": "usd", "rate": "1.25"}
+    for wrong in ({"from_currency": "XXQ"}, {"from_currency": "usd"}, {"rate": "0"}):
+        assert client.post(url, rate | wrong).status_code == 200
+    assert client.post(url, rate).status_code == 302
+    assert Rate.objects.filter(from_currency="GBP", to_currency="USD", rate="1.25").exists()
+    assert AuditRow.objects.filter(object_type="rate", actor="administrator", action="added").exists()
+
+
+# --- lists that would take too long
+
+
+def test_a_search_that_takes_too_long_says_so(as_, monkeypatch):
+    client, url = as_("admin"), reverse("admin:channels_transaction_changelist")
+    endless = ["pg_sleep(1) IS NULL"]
+    monkeypatch.setattr("salessync.admin.search", lambda rows, term: rows.extra(where=endless) if term else rows)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '100ms'")
+    response = client.get(url + "?q=x", follow=True)
+    assert response.redirect_chain == [(url, 302)]
+    assert "That takes too long to find" in response.content.decode()
+
+
+def test_a_long_list_is_estimated_not_counted(day, monkeypatch):
+    rows = Transaction.objects.order_by("-id")
+    exact = EstimatedPaginator(rows, 50)
+    assert (exact.count, exact.estimated) == (rows.count(), False)
+    monkeypatch.setattr(EstimatedPaginator, "COUNTED", 2)
+    guessed = EstimatedPaginator(rows, 50)
+    assert guessed.estimated
+    assert guessed.count >= 3

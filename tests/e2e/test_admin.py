@@ -16,7 +16,6 @@ from django.urls import reverse
 
 from channels.models import Event, Transaction
 from inventory.models import Listing, UnmappedItem
-from salessync import pipeline
 from salessync.core import nudge
 from tests.admin.scenes import Day, people
 
@@ -62,9 +61,7 @@ class Visitor:
         page.on("request", self._stays_here)
         page.on(
             "response",
-            lambda r: (
-                r.status >= 400 and "favicon" not in r.url and self.faults.append(f"{r.status} {r.url}")
-            ),
+            lambda r: r.status >= 400 and "favicon" not in r.url and self.faults.append(f"{r.status} {r.url}"),
         )
 
     def _stays_here(self, request) -> None:
@@ -123,7 +120,7 @@ def test_a_reviewer_brings_a_sale_out_of_quarantine_to_its_page(visitor, day):
     visitor.sees("passes the checks")
     visitor.page.get_by_role("button", name="Save on the channel and replay").click()
     visitor.sees("2 events went back into the inbox")
-    pipeline.drain(linger=0)
+    day.world.process()
     visitor.opens("channels_transaction_changelist")
     visitor.page.get_by_role("link", name="B2").click()
     for text in ("Received", "Stored", "Posted", "Acknowledged", "Income:Sales"):
@@ -143,9 +140,7 @@ def test_a_reviewer_sets_two_events_aside(visitor, day):
     visitor.page.get_by_label("Reason").fill("not ours")
     visitor.page.get_by_role("button", name="Set aside").click()
     visitor.sees("2 events set aside")
-    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {
-        "ignored"
-    }
+    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {"ignored"}
 
 
 def test_a_reviewer_maps_items_by_suggestion_and_by_search(visitor, day):

@@ -99,9 +99,7 @@ def test_every_channel_of_the_sandbox_can_be_signed():
 def test_each_is_sent_once_and_written_down(shop, tmp_path):
     sent = [delivery(n) for n in range(30)]
     server, seen = shop(), []
-    score = run(
-        sent, server.target, tmp_path / "truth.jsonl", threads=3, progress=lambda s: seen.append(s.done)
-    )
+    score = run(sent, server.target, tmp_path / "truth.jsonl", threads=3, progress=lambda s: seen.append(s.done))
     assert (score.accepted, score.retries, dict(score.refused)) == (30, 0, {})
     assert sorted(body for _, body, _ in server.requests) == sorted(d.body for d in sent)
     assert {h["x-shopify-webhook-id"] for h, _, _ in server.requests} == {d.delivery_id for d in sent}

@@ -40,9 +40,7 @@ def records(delivery):
     """What the pipeline would see: scrubbed, stored, parsed again."""
     channel = CHANNELS[delivery.channel]
     context = Context(channel=channel.slug, timezone=channel.timezone)
-    return adapters.get(channel.adapter).normalize(
-        payloads.parse_stored(scrubbed(delivery)), delivery.topic, context
-    )
+    return adapters.get(channel.adapter).normalize(payloads.parse_stored(scrubbed(delivery)), delivery.topic, context)
 
 
 def codes(delivery):
@@ -133,9 +131,7 @@ def test_an_order_moves_forward(day):
             assert [r["line_item_id"] for r in refund["refund_line_items"]] == [
                 r["line_item_id"] for r in told["refund_line_items"]
             ]
-            assert [t["amount"] for t in refund["transactions"]] == [
-                t["amount"] for t in told["transactions"]
-            ]
+            assert [t["amount"] for t in refund["transactions"]] == [t["amount"] for t in told["transactions"]]
             embedded += 1
     assert embedded > 5
 
