@@ -27,6 +27,8 @@ COLOURS = {
     "cancelled": "danger", "voided": "danger", "failed": "danger", "lost": "danger", "returned": "danger",
 }  # fmt: skip
 
+WORDS = {word: word.replace("_", " ") for word in (*STATUSES, *PAYMENT_STATUSES, "unknown", "settled")}
+
 
 class WordFilter(DropdownFilter):
     """One of a column's fixed words."""
@@ -81,6 +83,7 @@ class TransactionAdmin(PageAdmin):
             "total": money(obj.total, obj.currency),
             "story": timeline.of(obj),
             "colours": COLOURS,
+            "words": WORDS,
         }
 
     @admin.display(description="number")

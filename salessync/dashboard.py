@@ -14,7 +14,7 @@ from channels import coverage
 from channels.models import Channel
 from ledger import running
 from salessync.core import dates
-from salessync.core.money import MINOR_DIGITS, to_major
+from salessync.core.money import to_major
 from salessync.core.screens import between, money, remembered, span
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHART_DAYS = 14
-CHART_DAYS_AT_LEAST = 7
+CHART_DAYS_AT_LEAST = 3  # with revenue, for a chart by day to tell something
 LATEST = 1000  # events and deliveries that the percentiles are taken from
 
 PALETTE = (
@@ -137,47 +137,40 @@ def _totals(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> li
 
 
 def _chart(channels: Sequence[Channel], sums: RevenueSums, now: datetime) -> dict[str, str] | None:
-    """Revenue by day and channel in the base currency, for Chart.js; None where there is nothing to draw."""
+    """Revenue in the base currency for Chart.js: by day, or while there are few days by channel; None without any."""
     bases = {c.company.base_currency for c in channels}
-    if len(bases) != 1:
+    if len(bases) != 1 or not sums:
         return None
     base = bases.pop()
     last = max(_today(c, now) for c in channels)
-    first = min((day for days in sums.values() for day in days), default=last)
-    length = min(CHART_DAYS, max(CHART_DAYS_AT_LEAST, (last - first).days + 1))
-    days = [last - timedelta(days=n) for n in reversed(range(length))]
-    series = []
-    for index, channel in enumerate(channels):
-        own = [by_day for (channel_id, _), by_day in sums.items() if channel_id == channel.pk]
-        values = [sum(by_day.get(day, (0, 0))[1] for by_day in own) for day in days]
-        if any(values):
-            colour = PALETTE[index % len(PALETTE)]
-            data = [float(to_major(v, base)) if base in MINOR_DIGITS else v for v in values]
-            series.append(
-                {"label": channel.slug, "data": data, "backgroundColor": colour, "stack": "all", "maxBarThickness": 26,
-                 "displayYAxis": True}
-            )  # fmt: skip
-    if not series:
-        return None
+    days = [last - timedelta(days=n) for n in reversed(range(CHART_DAYS))]
+    rows = [(c.slug, PALETTE[i % len(PALETTE)], _by_day(c, sums, days, base)) for i, c in enumerate(channels)]
+    rows = [row for row in rows if any(row[2])]
+    if sum(any(column) for column in zip(*(values for *_, values in rows), strict=True)) < CHART_DAYS_AT_LEAST:
+        bars = [{"data": [sum(v) for *_, v in rows], "backgroundColor": [colour for _, colour, _ in rows]}]
+        labels, legend = [slug for slug, _, _ in rows], False
+    else:
+        bars = [{"label": slug, "data": v, "backgroundColor": colour} for slug, colour, v in rows]
+        labels, legend = [f"{day:%d %b}" for day in days], True
+    style = {"maxBarThickness": 40, "displayYAxis": True}
     return {
-        "currency": base,
-        "data": json.dumps({"labels": [f"{d:%d %b}" for d in days], "datasets": series}),
-        "options": json.dumps(CHART_OPTIONS),
+        "data": json.dumps({"labels": labels, "datasets": [bar | style for bar in bars]}),
+        "options": json.dumps(CHART_OPTIONS | {"plugins": {"legend": LEGEND | {"display": legend}}}),
     }
 
 
+def _by_day(channel: Channel, sums: RevenueSums, days: Sequence[date], base: str) -> list[float]:
+    """Major units for drawing, one value a day."""
+    own = [by_day for (channel_id, _), by_day in sums.items() if channel_id == channel.pk]
+    values = [sum(by_day.get(day, (0, 0))[1] for by_day in own) for day in days]
+    return [float(to_major(value, base)) for value in values]
+
+
+LEGEND = {"position": "bottom", "align": "start", "labels": {"boxWidth": 10, "boxHeight": 10}}
 CHART_OPTIONS = {
     "maintainAspectRatio": False,
     "animation": False,
     "borderRadius": 2,
-    "plugins": {
-        "legend": {
-            "display": True,
-            "position": "bottom",
-            "align": "start",
-            "labels": {"boxWidth": 10, "boxHeight": 10},
-        }
-    },
     "scales": {
         "x": {"stacked": True, "border": {"display": False}, "grid": {"display": False}},
         "y": {
@@ -295,7 +288,7 @@ def _inbox(now: datetime) -> dict[str, Any]:
         ("dead", "Dead"),
     )
     return {
-        "depth": counts.get("new", 0) + counts.get("claimed", 0),
+        "attention": counts.get("quarantined", 0) + counts.get("dead", 0),
         "states": [
             (state, name, counts.get(state, 0), "quarantinedevent" if state in ("quarantined", "dead") else "event")
             for state, name in names
@@ -312,7 +305,6 @@ def _outbox(now: datetime) -> dict[str, Any]:
         "   WHERE d.state = 'due' ORDER BY d.entry_id LIMIT 1)"
     )
     return {
-        "depth": due,
         "states": [("due", "Due", due), ("refused", "Refused", refused)],
         "oldest": between(first, now),
     }

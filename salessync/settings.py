@@ -200,6 +200,7 @@ UNFOLD = {
     "SITE_SYMBOL": "sync_alt",
     "SHOW_HISTORY": False,  # the audit trail has it
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,  # there is no other site to return to
     "DASHBOARD_CALLBACK": "salessync.dashboard.context",
     "SIDEBAR": {"show_search": False, "navigation": "salessync.navigation.sidebar"},
 }

@@ -476,6 +476,9 @@ def test_a_rate_is_between_two_currencies_that_exist(as_):
     assert client.post(url, rate).status_code == 302
     assert Rate.objects.filter(from_currency="GBP", to_currency="USD", rate="1.25").exists()
     assert AuditRow.objects.filter(object_type="rate", actor="administrator", action="added").exists()
+    made = Rate.objects.get(from_currency="GBP")
+    client.post(reverse("admin:ledger_rate_delete", args=[made.pk]), {"post": "yes"})
+    assert AuditRow.objects.filter(object_type="rate", object_id=made.pk, action="deleted").exists()
 
 
 # --- lists that would take too long

@@ -83,8 +83,8 @@ def test_a_key_stands_for_one_body(bookkeeper):
     [
         {"secret": "whsec_b3RoZXI="},
         {"at": 0},
-        {"at": int(time.time()) + 400},
-        {"at": int(time.time()) - 400},
+        {"seconds_off": 400},
+        {"seconds_off": -400},
         {"headers": {"webhook-signature": ""}},
         {"headers": {"webhook-signature": "v1"}},
         {"headers": {"webhook-signature": "v1,é".encode("latin-1")}},
@@ -93,6 +93,8 @@ def test_a_key_stands_for_one_body(bookkeeper):
     ],
 )
 def test_what_is_not_signed_is_not_read(shared, more):
+    if off := more.get("seconds_off"):
+        more = {"at": int(time.time()) + off}
     assert post(shared, [entry()], **more).status_code == 401
     assert shared.accepted().keys() <= {"acme:good"}
 
