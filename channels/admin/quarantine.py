@@ -20,30 +20,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from channels.admin import deciding, reading
 from channels.admin.event import STATE_COLOURS, search
-from channels.models import Channel, Event
+from channels.models import Channel, Event, QuarantinedEvent
 from salessync.core import audit
 from salessync.core.json_lines import JsonLine, same_place
 from salessync.core.screens import PageAdmin, actor, between
 
-STATES = (Event.State.QUARANTINED, Event.State.DEAD)
 SAME_PROBLEM_AT_MOST = 1000
-
-
-class QuarantinedEvent(Event):
-    """An event that waits for a person."""
-
-    class Meta:
-        proxy = True
-        default_permissions = ()
-        verbose_name = "quarantined event"
-
-    def __str__(self) -> str:
-        return f"event {self.pk}: {self.codes[0] if self.codes else self.state}"
-
-    @property
-    def codes(self) -> list[str]:
-        """Its problems' codes, each once."""
-        return list(dict.fromkeys(p["code"] for p in self.problems or []))
 
 
 class CodeFilter(TextFilter):
@@ -102,7 +84,7 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
         return self.has_view_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        return super().get_queryset(request).filter(state__in=STATES).defer("body", "headers")
+        return super().get_queryset(request).filter(state__in=QuarantinedEvent.STATES).defer("body", "headers")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
@@ -179,7 +161,7 @@ class QuarantinedEventAdmin(deciding.DecidingMixin, PageAdmin):
         if not self.has_decide_permission(request):
             raise PermissionDenied
         return get_object_or_404(
-            QuarantinedEvent.objects.select_related("channel").defer("body"), pk=pk, state__in=STATES
+            QuarantinedEvent.objects.select_related("channel").defer("body"), pk=pk, state__in=QuarantinedEvent.STATES
         )
 
     @admin.display(description="code")
@@ -221,9 +203,9 @@ def set_on_channel(channel: Channel, settings: dict[str, str], *, actor: str) ->
 def alike(event: QuarantinedEvent) -> QuerySet[Event]:
     """Other events of its channel with the same first problem, at most SAME_PROBLEM_AT_MOST."""
     same = [{"code": event.codes[0]}] if event.codes else []
-    others = Event.objects.filter(state__in=STATES, channel_id=event.channel_id, problems__contains=same).exclude(
-        pk=event.pk
-    )
+    others = Event.objects.filter(
+        state__in=QuarantinedEvent.STATES, channel_id=event.channel_id, problems__contains=same
+    ).exclude(pk=event.pk)
     return others.order_by("state", "id")[:SAME_PROBLEM_AT_MOST]
 
 

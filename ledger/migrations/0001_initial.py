@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('channels', '0004_delete_quarantinedevent'),
+        ('channels', '0001_initial'),
         ('core', '0002_append_only'),
     ]
 
