@@ -236,8 +236,11 @@ def _check_line(line: Line, index: int, currency: str, problems: list[Problem]) 
 
 def _extended(line: Line, currency: str) -> Decimal | None:
     """quantity × unit price in minor units."""
+    quantity, price, digits = line.quantity, line.unit_price, MINOR_DIGITS[currency]
+    if quantity.isdigit() and price.isascii() and price[-digits - 1 : -digits] == ".":  # nearly all: 2 × 12.50
+        return Decimal(int(quantity) * int(price.replace(".", "", 1)))
     try:
-        return Decimal(line.quantity) * Decimal(line.unit_price).scaleb(MINOR_DIGITS[currency])
+        return Decimal(quantity) * Decimal(price).scaleb(digits)
     except InvalidOperation:
         return None
 

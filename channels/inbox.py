@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from salessync.core import bulk
 from salessync.core.models import AuditRow
 from salessync.core.problems import Problem
 
@@ -64,7 +65,7 @@ def claim_again() -> list[Claimed]:
 
 
 def _claim(sql: str, limit: int) -> list[Claimed]:
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), bulk.binary_cursor() as cursor:
         cursor.execute(sql, [limit, settings.INBOX_LEASE_SECONDS])
         return sorted(Claimed(*row) for row in cursor.fetchall())
 
@@ -72,7 +73,7 @@ def _claim(sql: str, limit: int) -> list[Claimed]:
 def finish(outcomes: Iterable[Outcome]) -> None:
     """Write what became of each event; part of the batch's own transaction."""
     rows = list(outcomes)
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
             UPDATE channels_event e

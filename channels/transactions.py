@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from channels import canonical
 from channels.arrivals import Arrival, ChannelFacts
 from channels.canonical import AnyRecord
@@ -78,7 +76,7 @@ def _key(arrival: Arrival) -> Key:
 
 def _standing(arrivals: Sequence[Arrival]) -> dict[Key, tuple[int, str]]:
     keys = {_key(a) for a in arrivals}
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
             SELECT t.channel_id, t.type, t.source_id, t.id, t.version_order
@@ -114,7 +112,7 @@ def _update(changed: Sequence[Arrival]) -> None:
     assignments = ", ".join(f"{c} = n.{c}" for c in columns if c != "id")
     arrays = ", ".join(f"%s::{kinds[c]}[]" for c in columns)
     ids = [a.transaction_id for a in changed]
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             f"UPDATE channels_transaction t SET {assignments}, updated_at = now()"  # noqa: S608 -- our own column names
             f" FROM unnest({arrays}) AS n({', '.join(columns)}) WHERE t.id = n.id",
@@ -229,7 +227,7 @@ def families(stored: Stored) -> list[FamilyWork]:
 
 
 def _others(keys: list[tuple[int, str]], known: list[int]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
             SELECT t.channel_id, t.family, t.id, v.id, v.record
@@ -247,7 +245,7 @@ def known_sales(keys: set[tuple[int, str]]) -> set[tuple[int, str]]:
     """Which of these (channel, source id of a sale) are stored."""
     if not keys:
         return set()
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             "SELECT channel_id, source_id FROM channels_transaction JOIN unnest(%s::bigint[], %s::text[]) AS k(c, s)"
             " ON channel_id = k.c AND source_id = k.s AND type = 'sale'",

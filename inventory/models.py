@@ -74,7 +74,7 @@ class Movement(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     company_id = models.BigIntegerField()
-    product = models.ForeignKey(Product, **UNCHECKED)
+    product = models.ForeignKey(Product, **UNCHECKED, db_index=False)
     location = models.CharField(max_length=60)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     transaction = models.ForeignKey(Transaction, **UNCHECKED, null=True, related_name="movements", db_index=False)
@@ -89,6 +89,9 @@ class Movement(models.Model):
             models.UniqueConstraint(
                 fields=["transaction", "line_id", "product", "location", "sequence"], name="movement_once"
             ),
+        ]
+        indexes = [
+            models.Index(fields=["product"], name="movement_opening", condition=models.Q(kind="opening")),
         ]
 
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from channels.arrivals import ChannelFacts
 from channels.transactions import FamilyWork
 from inventory.stock import Want, wanted
@@ -57,7 +55,7 @@ def _products(wants: Iterable[tuple[ChannelFacts, Want]]) -> dict[tuple[int, str
     asked = {(channel.id, channel.company_id, want.sku) for channel, want in wants}
     if not asked:
         return {}
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
             SELECT a.channel_id, a.sku, COALESCE(l.product_id, p.id)
@@ -74,7 +72,7 @@ def _products(wants: Iterable[tuple[ChannelFacts, Want]]) -> dict[tuple[int, str
 def _note_unmapped(wants: Iterable[tuple[ChannelFacts, Want]], products: dict[tuple[int, str], int]) -> None:
     unknown = sorted({(c.id, w.sku, w.name) for c, w in wants if (c.id, w.sku) not in products})
     if unknown:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute(
                 "INSERT INTO inventory_unmappeditem (channel_id, item_id, name)"
                 " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
@@ -84,7 +82,7 @@ def _note_unmapped(wants: Iterable[tuple[ChannelFacts, Want]], products: dict[tu
 
 def _places(product_ids: Iterable[int]) -> dict[int, list[str]]:
     """Where each product is kept, the oldest place first."""
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             "SELECT product_id, array_agg(location ORDER BY id) FROM inventory_level"
             " WHERE product_id = ANY(%s) GROUP BY product_id",
@@ -97,7 +95,7 @@ def _standing(ids: list[int]) -> dict[Slot, list[tuple[str, int, Decimal, Decima
     """What the movements of known transactions add up to, by line, product and place."""
     found: dict[Slot, list[tuple[str, int, Decimal, Decimal]]] = defaultdict(list)
     if ids:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute(
                 "SELECT transaction_id, line_id, product_id, location, max(sequence), sum(on_hand), sum(reserved)"
                 " FROM inventory_movement WHERE transaction_id = ANY(%s) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, min(id)",
@@ -176,7 +174,7 @@ def change_levels(sums: dict[tuple[int, str], list[Any]]) -> list[tuple[int, int
     """Add [company, on hand, reserved] to each (product, location), in one order → (level, product, location, on hand, change)."""
     rows = sorted((product, place, *values) for (product, place), values in sums.items())
     products, places, companies, hands, helds = (list(column) for column in zip(*rows, strict=True))
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             "INSERT INTO inventory_level (product_id, location, company_id, on_hand, reserved)"
             " SELECT product_id, location, company_id, 0, 0"
@@ -202,7 +200,7 @@ def change_levels(sums: dict[tuple[int, str], list[Any]]) -> list[tuple[int, int
 
 def _flag_oversold(short: list[tuple[int, int, str, Decimal, Decimal]], takers: dict[tuple[int, str], int]) -> None:
     """Say so, and have every listing of the product show zero."""
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO inventory_oversell (company_id, level_id, transaction_id, short)
@@ -226,7 +224,7 @@ def _settle_oversells(sums: dict[tuple[int, str], list[Any]]) -> None:
     """An oversell is over once its level is no longer below zero."""
     filled = [product for (product, _), values in sums.items() if values[1] > 0]
     if filled:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute(
                 "UPDATE inventory_oversell o SET resolved_at = now() FROM inventory_level l"
                 " WHERE l.id = o.level_id AND l.on_hand >= 0 AND o.resolved_at IS NULL AND l.product_id = ANY(%s)",
@@ -236,7 +234,7 @@ def _settle_oversells(sums: dict[tuple[int, str], list[Any]]) -> None:
 
 def set_opening(*, company_id: int, wanted: dict[tuple[int, str], Decimal]) -> int:
     """Opening stock by (product, location): moves the difference to what earlier openings gave; → how many movements."""
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(7202, %s::int)", [company_id])
         cursor.execute(
             "SELECT product_id, location, sum(on_hand), max(sequence) FROM inventory_movement"

@@ -9,8 +9,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from channels.arrivals import ChannelFacts
 from channels.family import Member
 from channels.transactions import FamilyWork
@@ -119,7 +117,7 @@ def standing(ids: list[int]) -> Standing:
     """What stands for each transaction."""
     found: Standing = {}
     if ids:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute(
                 "SELECT p.transaction_id, a.code, p.location, p.tax_code, p.category, p.path,"
                 "       sum(p.amount)::bigint, sum(p.base_amount)::bigint"
@@ -183,7 +181,7 @@ def _account_ids(codes: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
     found = _find_accounts(codes)
     missing = sorted(codes - found.keys())
     if missing:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute(
                 "INSERT INTO ledger_account (company_id, code, name, kind)"
                 " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
@@ -199,7 +197,7 @@ def _account_ids(codes: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
 
 
 def _find_accounts(codes: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             "SELECT a.company_id, a.code, a.id FROM unnest(%s::bigint[], %s::text[]) AS w(company_id, code)"
             " JOIN ledger_account a USING (company_id, code)",
@@ -211,7 +209,7 @@ def _find_accounts(codes: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
 def _last_sequences(ids: list[int]) -> dict[int, int]:
     if not ids:
         return {}
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute(
             "SELECT transaction_id, max(sequence) FROM ledger_journalentry WHERE transaction_id = ANY(%s) GROUP BY 1",
             [ids],
@@ -225,7 +223,7 @@ def _next_in_feed(entries: Sequence[Entry]) -> list[int]:
     for e in entries:
         counts[e.channel.company_id] = counts.get(e.channel.company_id, 0) + 1
     next_number: dict[int, int] = {}
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         for company, count in sorted(counts.items()):
             cursor.execute(
                 "UPDATE core_company SET feed_seq = feed_seq + %s WHERE id = %s RETURNING feed_seq", [count, company]

@@ -4,12 +4,11 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 
-from django.db import connection
-
 from channels.arrivals import Arrival
 from channels.inbox import Outcome
 from channels.refund import Refund
 from channels.sale import Sale
+from salessync.core import bulk
 from salessync.core.problems import Problem
 
 Need = tuple[date, str, str]  # day, from, to
@@ -20,7 +19,7 @@ def load(needs: Collection[Need]) -> dict[Need, Decimal]:
     wanted = sorted({n for n in needs if n[1] != n[2]})
     found: dict[Need, Decimal] = {n: Decimal(1) for n in needs if n[1] == n[2]}
     if wanted:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute(
                 """
                 SELECT n.day, n.source, n.target, r.rate

@@ -10,9 +10,7 @@ unique keys make doing them again a no-op. A poison event is found by halving it
 import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -32,24 +30,12 @@ BATCH = 500
 LINGER_SECONDS = 0.06  # longer than a nudge is coalesced, so that an event whose nudge was spared is still met
 POLL_SECONDS = 0.005
 
-Reading = tuple[list[Arrival], list[Outcome]]
-
-
-class Batch(NamedTuple):
-    """Events in work, and their reading: a thread reads the next batch while the database works on this one."""
-
-    events: Sequence[Claimed]
-    reading: Future[Reading]
-
-
-_reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-
 
 def drain(*, seconds: float = 20.0) -> int:
     """Process what is due until nothing has been for LINGER_SECONDS, or `seconds` are over; returns how many events."""
     done, deadline, idle_since = 0, time.monotonic() + seconds, None
     while (now := time.monotonic()) < deadline:
-        taken = run_batch(go_on=lambda: time.monotonic() < deadline)
+        taken = run_batch()
         done += taken
         if taken:
             idle_since = None
@@ -62,47 +48,25 @@ def drain(*, seconds: float = 20.0) -> int:
     return done
 
 
-def run_batch(*, size: int = BATCH, go_on: Callable[[], bool] = lambda: False) -> int:
-    """Process a batch of fresh events (and further full ones while `go_on`), then one event that was tried before."""
-    taken, ahead = 0, _claim(size)
+def run_batch(*, size: int = BATCH) -> int:
+    """Claim and process one batch of fresh events and one event that was tried before; returns how many were claimed."""
+    taken = 0
     gc.disable()  # a batch makes many objects and no cycles: collecting amid it took a fifth of its time
     try:
-        while ahead:
-            batch, ahead = ahead, None
-            if len(batch.events) == size and go_on():
-                ahead = _claim(size)
-            process(batch.events, batch.reading)
-            taken += len(batch.events)
-            gc.collect(0)
-    except BaseException:
-        if ahead:
-            inbox.put_back(ahead.events)
-        raise
+        for events in (inbox.claim(limit=size), inbox.claim_again()):
+            if events:
+                taken += len(events)
+                process(events)
     finally:
         gc.enable()
-    if again := inbox.claim_again():
-        process(again)
-        taken += len(again)
     return taken
 
 
-def _claim(size: int) -> Batch | None:
-    events = inbox.claim(limit=size)
-    if not events:
-        return None
-    channels = arrivals.channel_facts(e.channel_id for e in events)
-    return Batch(events, _reader.submit(arrivals.read, events, channels))
-
-
-def process(events: Sequence[Claimed], reading: Future[Reading] | None = None) -> None:
+def process(events: Sequence[Claimed]) -> None:
     """One batch, one transaction. Where it fails, halve it until the bad event is alone; its neighbours go on."""
     try:
-        if reading is None:
-            read = arrivals.read(events, arrivals.channel_facts(e.channel_id for e in events))
-        else:
-            read = reading.result()
         with transaction.atomic():
-            posted = _live(*read)
+            posted = _live(events)
     except (OperationalError, InterfaceError):
         inbox.put_back(events)  # the database's fault, not the events': they go again, one by one
         raise
@@ -120,10 +84,12 @@ def process(events: Sequence[Claimed], reading: Future[Reading] | None = None) -
         nudge.nudge(nudge.PUSH_OUTBOX)
 
 
-def _live(records: Sequence[Arrival], outcomes: Sequence[Outcome]) -> int:
-    """What was normalized and validated, through the stages in their order; returns the number of new journal entries."""
+def _live(events: Sequence[Claimed]) -> int:
+    """The stages, in the order in which a sale passes through them; returns the number of new journal entries."""
+    channels = arrivals.channel_facts(e.channel_id for e in events)
+    records, outcomes = arrivals.read(events, channels)  # normalize and validate
     records, without_rate = rates.require(records)
-    outcomes = [*outcomes, *without_rate]
+    outcomes += without_rate
     entries: list[int] = []
     if records:
         stored = transactions.store(records)

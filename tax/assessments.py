@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from channels.arrivals import Arrival
 from channels.refund import Refund
 from channels.sale import Sale
@@ -24,7 +22,7 @@ def record(stored: Stored) -> None:
     taxed = [a for a in stored.accepted if isinstance(a.record, Sale | Refund)]
     replaced = [a.transaction_id for a in taxed if a.transaction_id not in stored.created]
     if replaced:
-        with connection.cursor() as cursor:
+        with bulk.binary_cursor() as cursor:
             cursor.execute("DELETE FROM tax_taxline WHERE transaction_id = ANY(%s)", [replaced])
     if taxed:
         bulk.copy_in("tax_taxline", _COLUMNS, _rows(taxed))

@@ -23,7 +23,7 @@ class Event(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     company_id = models.BigIntegerField()
-    channel = models.ForeignKey(Channel, models.PROTECT)
+    channel = models.ForeignKey(Channel, models.PROTECT, db_index=False)
     dedupe_key = models.CharField(max_length=400)
     topic = models.CharField(max_length=100)
     mode = models.CharField(max_length=10, choices=Mode.choices)

@@ -20,8 +20,15 @@ class DateError(ValueError):
 
 def parse_instant(value: object) -> datetime:
     """RFC 3339 with a zone → aware UTC datetime. A naive, partial or impossible time is a DateError, never a guess."""
-    if type(value) is not str or _ISO.fullmatch(value) is None:
-        raise DateError("BAD_TIME", f"{str(value)[:40]!r} is not a time with its zone (RFC 3339)")
+    if type(value) is str:
+        return _parse(value)
+    raise DateError("BAD_TIME", f"{str(value)[:40]!r} is not a time with its zone (RFC 3339)")
+
+
+@lru_cache(maxsize=4096)  # one record names the same instants several times
+def _parse(value: str) -> datetime:
+    if _ISO.fullmatch(value) is None:
+        raise DateError("BAD_TIME", f"{value[:40]!r} is not a time with its zone (RFC 3339)")
     try:
         return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -53,6 +60,7 @@ def business_date(at: datetime, timezone: str, day_cut_hour: int = 0) -> date:
     return (local - timedelta(days=1)).date() if local.hour < day_cut_hour else local.date()
 
 
+@lru_cache(maxsize=4096)
 def version_key(version: str) -> str:
     """A text that sorts versions of one object: numbers by value, instants by time, anything else as it is."""
     if version.isascii() and version.isdigit():

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from django.db import connection
+from salessync.core import bulk
 
 BUCKETS = 1 << 15  # few enough for the lock table of a big batch, many enough that strangers seldom meet
 
@@ -13,5 +13,5 @@ def lock_families(keys: Iterable[tuple[int, str]]) -> None:
     buckets = sorted(
         {int.from_bytes(hashlib.blake2b(f"{c}:{s}".encode(), digest_size=8).digest()) % BUCKETS for c, s in keys}
     )
-    with connection.cursor() as cursor:
+    with bulk.binary_cursor() as cursor:
         cursor.execute("SELECT count(pg_advisory_xact_lock(7201, b)) FROM unnest(%s::int[]) b", [buckets])
