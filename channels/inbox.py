@@ -37,16 +37,16 @@ class Outcome(NamedTuple):
     reason: str | None = None
 
 
+# The planner must find each row by its key, however small the table still is: hence arrays, not joins.
 _CLAIM = """
-    WITH due AS MATERIALIZED (
-        SELECT id FROM channels_event
-        WHERE {which} AND channel_id IN (SELECT id FROM channels_channel WHERE status = 'live')
-        ORDER BY {order} LIMIT %s FOR UPDATE SKIP LOCKED)
-    UPDATE channels_event e
+    UPDATE channels_event
        SET state = 'claimed', attempts = attempts + 1, claimed_at = clock_timestamp(),
            next_attempt_at = now() + make_interval(secs => %s)
-      FROM due WHERE e.id = due.id
-    RETURNING e.id, e.channel_id, e.topic, e.body, e.readable, e.attempts
+     WHERE id = ANY(ARRAY(
+        SELECT id FROM channels_event
+        WHERE {which} AND channel_id IN (SELECT id FROM channels_channel WHERE status = 'live')
+        ORDER BY {order} LIMIT %s FOR UPDATE SKIP LOCKED))
+    RETURNING id, channel_id, topic, body, readable, attempts
 """
 _FRESH = _CLAIM.format(which="state = 'new' AND attempts = 0", order="id")
 _AGAIN = _CLAIM.format(
@@ -66,31 +66,39 @@ def claim_again() -> list[Claimed]:
 
 def _claim(sql: str, limit: int) -> list[Claimed]:
     with transaction.atomic(), bulk.binary_cursor() as cursor:
-        cursor.execute(sql, [limit, settings.INBOX_LEASE_SECONDS])
+        cursor.execute(sql, [settings.INBOX_LEASE_SECONDS, limit])
         return sorted(Claimed(*row) for row in cursor.fetchall())
 
 
 def finish(outcomes: Iterable[Outcome]) -> None:
     """Write what became of each event; part of the batch's own transaction."""
-    rows = list(outcomes)
+    posted, others = [], []
+    for outcome in outcomes:
+        if outcome.state == "posted":
+            posted.append(outcome.event_id)
+        else:
+            others.append(outcome)
     with bulk.binary_cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE channels_event e
-               SET state = o.state, waiting_for = o.waiting_for, problems = o.problems::jsonb, reason = o.reason,
-                   finished_at = clock_timestamp()
-              FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
-                   AS o(id, state, waiting_for, problems, reason)
-             WHERE e.id = o.id AND e.state = 'claimed'
-            """,
-            [
-                [o.event_id for o in rows],
-                [o.state for o in rows],
-                [o.waiting_for for o in rows],
-                [_as_json(o.problems) if o.problems else None for o in rows],
-                [o.reason[:500] if o.reason else None for o in rows],
-            ],
+            "UPDATE channels_event SET state = 'posted', problems = NULL, finished_at = clock_timestamp()"
+            " WHERE id = ANY(%s::bigint[]) AND state = 'claimed'",
+            [posted],
         )
+        if others:
+            cursor.executemany(
+                "UPDATE channels_event SET state = %s, waiting_for = %s, problems = %s::jsonb, reason = %s,"
+                " finished_at = clock_timestamp() WHERE id = %s AND state = 'claimed'",
+                [
+                    (
+                        o.state,
+                        o.waiting_for,
+                        _as_json(o.problems) if o.problems else None,
+                        o.reason[:500] if o.reason else None,
+                        o.event_id,
+                    )
+                    for o in others
+                ],
+            )
 
 
 def wake(keys: Iterable[str]) -> int:

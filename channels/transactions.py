@@ -81,7 +81,9 @@ def _standing(arrivals: Sequence[Arrival]) -> dict[Key, tuple[int, str]]:
             """
             SELECT t.channel_id, t.type, t.source_id, t.id, t.version_order
               FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS k(channel_id, type, source_id)
-              JOIN channels_transaction t USING (channel_id, type, source_id)
+             CROSS JOIN LATERAL (  -- by key, one by one: LIMIT keeps the planner from reading the whole table instead
+                   SELECT * FROM channels_transaction
+                    WHERE channel_id = k.channel_id AND type = k.type AND source_id = k.source_id LIMIT 1) t
             """,
             [list(column) for column in zip(*keys, strict=True)],
         )
@@ -232,9 +234,11 @@ def _others(keys: list[tuple[int, str]], known: list[int]) -> list[tuple[Any, ..
             """
             SELECT t.channel_id, t.family, t.id, v.id, v.record
               FROM unnest(%s::bigint[], %s::text[]) AS k(channel_id, family)
-              JOIN channels_transaction t USING (channel_id, family)
-              JOIN channels_transactionversion v ON v.id = t.version_id
-             WHERE t.type IN ('sale', 'refund', 'charge') AND NOT t.id = ANY(%s)
+             CROSS JOIN LATERAL (  -- by key, one by one: OFFSET keeps the planner from reading the whole table instead
+                   SELECT * FROM channels_transaction
+                    WHERE channel_id = k.channel_id AND family = k.family
+                      AND type IN ('sale', 'refund', 'charge') AND id <> ALL(%s::bigint[]) OFFSET 0) t
+             CROSS JOIN LATERAL (SELECT * FROM channels_transactionversion WHERE id = t.version_id OFFSET 0) v
             """,
             [[k[0] for k in keys], [k[1] for k in keys], known],
         )

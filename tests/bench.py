@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=20, help="at least so long a run")
-    parser.add_argument("--events", type=int, default=60_000, help="stored vendor payloads of about 3 KB")
+    parser.add_argument("--events", type=int, default=50_000, help="stored vendor payloads of about 3 KB")
     parser.add_argument("--latency-seconds", type=int, default=30)
     parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
     return parser.parse_args()

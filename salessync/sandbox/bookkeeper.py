@@ -81,9 +81,7 @@ def check_signature(headers: Any, body: bytes, secret: bytes, *, now: float) -> 
     wanted = b"v1," + base64.b64encode(
         hmac.digest(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
     )
-    if not any(
-        hmac.compare_digest(wanted, given.encode("utf-8", "replace")) for given in signatures.split(" ")[:10]
-    ):
+    if not any(hmac.compare_digest(wanted, given.encode("utf-8", "replace")) for given in signatures.split(" ")[:10]):
         raise BadRequest(401, "the signature does not fit")
 
 
@@ -97,9 +95,7 @@ def check_entry(entry: Any, base_currency: str | None) -> None:
     _need(_day(entry["date"]), "date is a day that exists, from 1970 to 2200")
     _need(_currency(entry["currency"]), "currency is three capitals")
     source, record, postings = entry["source"], entry["record"], entry["postings"]
-    _need(
-        isinstance(source, dict) and set(source) == SOURCE_FIELDS, "source has type, channel, id and version"
-    )
+    _need(isinstance(source, dict) and set(source) == SOURCE_FIELDS, "source has type, channel, id and version")
     _need(all(_text(source[name], 255) for name in SOURCE_FIELDS), "source's fields are texts")
     _need(source["type"] in TYPES, "source's type is one of the record's")
     _need(isinstance(record, dict) and record.get("schema") == "salessync/1", "record is a canonical record")
@@ -108,9 +104,7 @@ def check_entry(entry: Any, base_currency: str | None) -> None:
         isinstance(record.get("source"), dict) and record["source"].get("id") == source["id"],
         "the record is the source's",
     )
-    _need(
-        isinstance(postings, list) and 2 <= len(postings) <= MAX_POSTINGS, "an entry has two postings or more"
-    )
+    _need(isinstance(postings, list) and 2 <= len(postings) <= MAX_POSTINGS, "an entry has two postings or more")
     for posting in postings:
         _check_posting(posting, base_currency)
     _need(sum(p["base_amount"] for p in postings) == 0, "the postings do not sum to zero in base currency")
@@ -142,9 +136,7 @@ def _check_posting(posting: Any, base_currency: str | None) -> None:
     _need(posting["amount"] or posting["base_amount"], "a posting of nothing")
     _need(_currency(posting["currency"]), "currency is three capitals")
     if posting["currency"] == base_currency:
-        _need(
-            posting["amount"] == posting["base_amount"], "amount and base_amount differ in the base currency"
-        )
+        _need(posting["amount"] == posting["base_amount"], "amount and base_amount differ in the base currency")
     _need(_text(posting["channel"], 60) and _text(posting["path"], 3000), "channel and path are texts")
     for name in ("location", "tax_code", "category"):
         _need(posting[name] is None or _text(posting[name], 1000), f"{name} is a text or null")
@@ -169,11 +161,7 @@ def _currency(value: Any) -> bool:
 
 def _day(value: Any) -> bool:
     try:
-        return (
-            isinstance(value, str)
-            and len(value) == 10
-            and 1970 <= datetime.date.fromisoformat(value).year <= 2200
-        )
+        return isinstance(value, str) and len(value) == 10 and 1970 <= datetime.date.fromisoformat(value).year <= 2200
     except ValueError:
         return False
 
@@ -231,9 +219,7 @@ class Books:
             raise BadRequest(400, "every entry has an id")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()
-        found = self._db.execute(
-            "SELECT digest, acknowledgement FROM entries WHERE id = ?", [name]
-        ).fetchone()
+        found = self._db.execute("SELECT digest, acknowledgement FROM entries WHERE id = ?", [name]).fetchone()
         if found and found[0] == digest:
             return {"id": name, "status": "duplicate", "acknowledgement": found[1], "error": None}
         try:
@@ -254,9 +240,7 @@ class Books:
     def one(self, name: str) -> list[dict[str, Any]]:
         """The entry of that id, or none."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT body, acknowledgement FROM entries WHERE id = ?", [name]
-            ).fetchall()
+            rows = self._db.execute("SELECT body, acknowledgement FROM entries WHERE id = ?", [name]).fetchall()
         return [{**json.loads(body), "acknowledgement": receipt} for body, receipt in rows]
 
     def after(self, seq: int) -> list[dict[str, Any]]:
@@ -375,9 +359,7 @@ class Faults:
         if times and mode not in MODES and not re.fullmatch(r"[45][0-9][0-9]", mode):
             raise BadRequest(400, f"no fault is called {mode!r}; there are 4xx, 5xx, {', '.join(MODES)}")
         retry_after = order.get("retry_after")
-        fault = Fault(
-            mode, float(order.get("seconds", 1.0)), None if retry_after is None else str(retry_after)
-        )
+        fault = Fault(mode, float(order.get("seconds", 1.0)), None if retry_after is None else str(retry_after))
         with self._lock:
             self._armed = [*self._armed, (fault, times)] if times else []
 
@@ -568,12 +550,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description="A Bookkeeper to try things against.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument(
-        "--port", type=int, required=True, help="0: any free one; the first line printed says which"
-    )
-    parser.add_argument(
-        "--secret", default=os.environ.get("BOOKKEEPER_SECRET", ""), help="or BOOKKEEPER_SECRET"
-    )
+    parser.add_argument("--port", type=int, required=True, help="0: any free one; the first line printed says which")
+    parser.add_argument("--secret", default=os.environ.get("BOOKKEEPER_SECRET", ""), help="or BOOKKEEPER_SECRET")
     parser.add_argument("--file", type=Path, required=True, help="the beancount file, written again at start")
     parser.add_argument("--db", type=Path, required=True, help="the SQLite file, its memory")
     parser.add_argument("--base-currency", help="needed for entries in several currencies")

@@ -15,16 +15,14 @@ _numbers = itertools.count(1)
 
 
 def company(slug="acme", base_currency="USD") -> Company:
-    return Company.objects.get_or_create(
-        slug=slug, defaults={"name": f"{slug} Ltd", "base_currency": base_currency}
-    )[0]
+    return Company.objects.get_or_create(slug=slug, defaults={"name": f"{slug} Ltd", "base_currency": base_currency})[0]
 
 
 def channel(slug="main-shop", *, of: Company | None = None) -> Channel:
     of = of or company()
-    return Channel.objects.get_or_create(
-        slug=slug, defaults={"company": of, "adapter": "standard", "currency": "USD"}
-    )[0]
+    return Channel.objects.get_or_create(slug=slug, defaults={"company": of, "adapter": "standard", "currency": "USD"})[
+        0
+    ]
 
 
 def account(code: str, of: Company) -> Account:

@@ -29,12 +29,8 @@ def an_entry(entry=7):
         source=client.Origin("sale", "main-shop", "450789469", "2026-09-01T10:00:00Z"),
         record=msgspec.Raw(b'{"schema": "salessync/1"}'),
         postings=[
-            client.Leg(
-                "Assets:Clearing:Stripe", 1088, "USD", 1088, "main-shop", "L1", None, None, "tenders/t1"
-            ),
-            client.Leg(
-                "Income:Sales", -1088, "USD", -1088, "main-shop", "L1", "US-NY", "general", "lines/1/gross"
-            ),
+            client.Leg("Assets:Clearing:Stripe", 1088, "USD", 1088, "main-shop", "L1", None, None, "tenders/t1"),
+            client.Leg("Income:Sales", -1088, "USD", -1088, "main-shop", "L1", "US-NY", "general", "lines/1/gross"),
         ],
     )
 
@@ -153,9 +149,7 @@ def test_an_answer_about_something_else_counts_for_nothing(results):
         client.read_verdicts(Answer(200, {}, json.dumps({"results": results}).encode()), expected=["a"])
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"entries": 5}', b'{"entries": [{"id": "a"}]}', b'{"entries": [[]]}']
-)
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"entries": 5}', b'{"entries": [{"id": "a"}]}', b'{"entries": [[]]}'])
 def test_a_page_that_cannot_be_read_is_no_page(monkeypatch, body):
     monkeypatch.setattr(http, "get_json", lambda **_: Answer(200, {}, body))
     with pytest.raises(UnableToReach):

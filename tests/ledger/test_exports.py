@@ -31,9 +31,7 @@ def books(db):
     """Sales in currencies of 0, 2 and 3 digits, odd texts, and an entry that mixes currencies."""
     journal_rows.entry(day=date(2026, 9, 2), number='#1001 "\\ \n☕')
     journal_rows.entry(day=date(2026, 8, 31), legs=sale_legs(2000, 0)[:2])
-    journal_rows.entry(
-        legs=legs(("Assets:Till:1", 500, "JPY", 333, "a"), ("Income:Sales", -500, "JPY", -333, "b"))
-    )
+    journal_rows.entry(legs=legs(("Assets:Till:1", 500, "JPY", 333, "a"), ("Income:Sales", -500, "JPY", -333, "b")))
     journal_rows.entry(
         legs=legs(("Assets:Till:1", 1234, "KWD", 4012, 'x"y'), ("Income:Sales", -1234, "KWD", -4012, "b\\"))
     )
@@ -61,9 +59,7 @@ def beancount_balances(file):
 
 
 def our_balances(company, **more):
-    return {
-        (row.account, row.currency): row.balance for row in reports.trial_balance(company=company, **more)
-    }
+    return {(row.account, row.currency): row.balance for row in reports.trial_balance(company=company, **more)}
 
 
 def export(tmp_path, company="acme"):
@@ -103,9 +99,7 @@ def test_our_export_and_bookkeepers_own_file_have_the_same_balances(books, bookk
 
 
 def test_an_account_that_beancount_could_not_read_gets_a_name_it_can(db, tmp_path):
-    journal_rows.entry(
-        legs=legs(("Assets:Caisse café", 1, "USD", 1, "a"), ("Assets:Caisse-caf", -1, "USD", -1, "b"))
-    )
+    journal_rows.entry(legs=legs(("Assets:Caisse café", 1, "USD", 1, "a"), ("Assets:Caisse-caf", -1, "USD", -1, "b")))
     file = export(tmp_path)
     balances, _ = beancount_balances(file)
     assert len(balances) == 2 and 'code: "Assets:Caisse café"' in file.read_text()

@@ -106,9 +106,7 @@ def test_a_refused_entry_waits_for_a_person_and_stops_nobody(db, bookkeeper):
     assert bookkeeper.accepted().keys() == {known_as(good)}
 
 
-@pytest.mark.parametrize(
-    "mode", ["drop_reply", "garbage", "html", "no_acknowledgement", "some_results", "huge"]
-)
+@pytest.mark.parametrize("mode", ["drop_reply", "garbage", "html", "no_acknowledgement", "some_results", "huge"])
 def test_an_answer_lost_or_spoilt_counts_for_nothing_and_the_retry_is_a_duplicate(db, bookkeeper, mode):
     entries(3)
     bookkeeper.fail(mode)
@@ -360,9 +358,7 @@ def test_what_bookkeeper_gives_back_is_what_was_sent(db, bookkeeper):
         ("SECRET", "whsec_ä", "base64"),
     ],
 )
-def test_without_an_address_or_a_secret_nothing_happens_and_it_says_so(
-    db, bookkeeper, settings, name, value, says
-):
+def test_without_an_address_or_a_secret_nothing_happens_and_it_says_so(db, bookkeeper, settings, name, value, says):
     entries(1)
     setattr(settings, f"BOOKKEEPER_{name}", value)
     assert says in outbox.push_all_due().halted

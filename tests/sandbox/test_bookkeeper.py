@@ -61,11 +61,7 @@ def test_accepted_then_duplicate_with_the_same_receipt(bookkeeper):
     [again] = results(post(bookkeeper, [entry()]))
     assert again == first | {"status": "duplicate"}
     [other] = results(post(bookkeeper, [entry(date="2026-09-02")], key="msg_2"))
-    assert (
-        other["status"] == "refused"
-        and other["acknowledgement"] is None
-        and "another entry" in other["error"]
-    )
+    assert other["status"] == "refused" and other["acknowledgement"] is None and "another entry" in other["error"]
 
 
 def test_the_same_entry_twice_in_one_batch(bookkeeper):
