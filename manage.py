@@ -7,7 +7,7 @@ import sys
 
 # They read and write files and standard streams only, so nothing is started for them.
 WITHOUT_DATABASE = {
-    "normalize", "validate", "quote_tax",
+    "normalize", "validate", "schema",
     "help", "version", "check", "collectstatic", "findstatic", "makemigrations", "diffsettings", "startapp",
 }  # fmt: skip
 

@@ -133,9 +133,7 @@ def read_verdicts(answer: http.Answer, *, expected: Sequence[str]) -> dict[str, 
     return verdicts
 
 
-def fetch(
-    *, entry: str | None = None, after: int | None = None, timeout: float = READ_TIMEOUT
-) -> Iterator[Held]:
+def fetch(*, entry: str | None = None, after: int | None = None, timeout: float = READ_TIMEOUT) -> Iterator[Held]:
     """What Bookkeeper holds: one entry by its id, or all with a seq greater than `after`, page by page."""
     while True:
         params: dict[str, Any] = {"id": entry} if entry is not None else {"after": after or 0}

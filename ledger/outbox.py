@@ -35,14 +35,10 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024  # of canonical records in one batch; a single
 LEASE_SECONDS = 60.0  # longer than a send and the questions after it
 ASK_SECONDS = 20.0  # for reading entries back after a conflict
 FIRST_DELAY, LAST_DELAY = 5.0, 3600.0  # seconds
-HALVED_STATUSES = frozenset(
-    {400, 409, 413, 422}
-)  # they speak of this body; 401, 404, 429, 503 … speak of the target
+HALVED_STATUSES = frozenset({400, 409, 413, 422})  # they speak of this body; 401, 404, 429, 503 … speak of the target
 HALVED_500_FROM = 6  # a 500 may be one entry's doing: from this attempt on, it is looked for
 
-HOPELESS = (
-    10  # batches refused one after the other, none accepted between: the drain stops, it is not the entries
-)
+HOPELESS = 10  # batches refused one after the other, none accepted between: the drain stops, it is not the entries
 
 _CLAIM_LOCK = 7202  # claims are short and take turns, so that no batch is claimed by halves
 
@@ -184,9 +180,7 @@ def _claim(limit: int) -> _Batch | None:
         if key is None:
             ids, key = _fresh(cursor, company_id, limit), bookkeeper.new_key()
         else:
-            cursor.execute(
-                "SELECT entry_id FROM ledger_delivery WHERE state = 'due' AND batch_key = %s", [key]
-            )
+            cursor.execute("SELECT entry_id FROM ledger_delivery WHERE state = 'due' AND batch_key = %s", [key])
             ids = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             "UPDATE ledger_delivery SET batch_key = %s, attempts = attempts + 1,"
@@ -197,9 +191,7 @@ def _claim(limit: int) -> _Batch | None:
         rows = cursor.fetchall()
         if not rows:
             return None
-        return _Batch(
-            company_id, key, sorted(row[0] for row in rows), max(row[1] for row in rows), rows[0][2]
-        )
+        return _Batch(company_id, key, sorted(row[0] for row in rows), max(row[1] for row in rows), rows[0][2])
 
 
 def _fresh(cursor: Any, company_id: int, limit: int) -> list[int]:
@@ -282,9 +274,7 @@ def _store(
     with transaction.atomic():
         stored = _set(_ACKNOWLEDGED, receipts)
         refused = _set(_REFUSED, refusals)
-        _audit(
-            batch, entries, stored, duplicates, {number: refusals[number] for number in refused}, read_back
-        )
+        _audit(batch, entries, stored, duplicates, {number: refusals[number] for number in refused}, read_back)
     if refused:
         logger.warning("outbox: Bookkeeper refused %d of %d entries", len(refused), len(entries))
     return PushResult(
@@ -409,9 +399,7 @@ def _ask(batch: _Batch, entries: _Messages) -> PushResult | None:
         if held is None:
             return None
         if bookkeeper.same_entry(entry, held):
-            verdicts[entry.id] = bookkeeper.Verdict(
-                entry.id, "duplicate", acknowledgement=held.acknowledgement
-            )
+            verdicts[entry.id] = bookkeeper.Verdict(entry.id, "duplicate", acknowledgement=held.acknowledgement)
         else:
             verdicts[entry.id] = bookkeeper.Verdict(
                 entry.id, "refused", error="Bookkeeper holds another entry under this id"

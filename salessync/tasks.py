@@ -28,9 +28,7 @@ def push_outbox() -> None:
 def sweep_inbox() -> None:
     """Sent by beat: what nobody nudged for, and what is due again."""
     close_old_connections()
-    if Event.objects.filter(
-        state__in=[Event.State.NEW, Event.State.CLAIMED], next_attempt_at__lte=Now()
-    ).exists():
+    if Event.objects.filter(state__in=[Event.State.NEW, Event.State.CLAIMED], next_attempt_at__lte=Now()).exists():
         pipeline.drain()
 
 

@@ -50,9 +50,11 @@ def results(answer):
 def shared(tmp_path_factory):
     """One for all tests that must leave it as it was."""
     running = RunningBookkeeper(tmp_path_factory.mktemp("shared"))
-    yield running
-    assert [id_ for id_ in running.accepted() if id_ != "acme:good"] == []
-    running.kill()
+    try:
+        yield running
+        assert [id_ for id_ in running.accepted() if id_ != "acme:good"] == []
+    finally:
+        running.kill()
 
 
 def test_accepted_then_duplicate_with_the_same_receipt(bookkeeper):
