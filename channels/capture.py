@@ -11,7 +11,7 @@ from django.db import connection
 from channels import adapter as adapters
 from channels import payload as payloads
 from channels.models import Channel, Event
-from salessync.core.problems import Problem, Refused
+from salessync.core.problems import Problem, Refused, as_json
 
 
 class Captured(NamedTuple):
@@ -81,7 +81,7 @@ def _insert(*, problems: list[Problem], headers: dict[str, str], **row: Any) -> 
                 json.dumps(headers).replace("\\u0000", ""), row["body"], row["sha256"],
                 not failed,
                 Event.State.QUARANTINED if failed else Event.State.NEW,
-                json.dumps([{"code": p.code, "path": p.path, "message": p.message} for p in problems]) if failed else None,
+                as_json(problems) if failed else None,
                 row["received_at"], failed,
             ],
         )  # fmt: skip

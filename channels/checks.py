@@ -11,15 +11,14 @@ from channels.canonical import TYPES, AnyRecord
 from channels.charge import Charge
 from channels.dispute import Dispute
 from channels.payout import Payout
-from channels.record import LIMIT, Settlement, Tax
+from channels.record import Settlement, Tax
 from channels.refund import Refund
-from channels.sale import Line, Sale, Tender
+from channels.sale import CAPTURED, Line, Sale, Tender
 from salessync.core import dates
-from salessync.core.money import MINOR_DIGITS, to_major
+from salessync.core.money import LIMIT, MINOR_DIGITS, to_major
 from salessync.core.problems import Problem
 
 COUNTED = frozenset({"item", "gift_card_sale", "donation", "deposit"})  # lines that totals.gross, discount, net count
-PAID = frozenset({"captured", "settled"})
 
 # The required fields of a record that has not been read yet: (path, code, what to call it).
 REQUIRED = {
@@ -263,7 +262,7 @@ def _check_tenders(sale: Sale, problems: list[Problem]) -> None:
             (f"{where}.status", tender.status),
         )
         _check_tender(tender, where, currency, problems)
-        if tender.status in PAID:
+        if tender.status in CAPTURED:
             paid += tender.amount
     if totals.paid is None:
         problems.append(Problem("MISSING_PAID", "totals.paid", "the tenders are known, but not what they paid"))

@@ -12,8 +12,10 @@ from channels.canonical import AnyRecord
 from channels.charge import Charge
 from channels.record import Card
 from channels.refund import Refund
-from channels.sale import Sale, Tender
+from channels.sale import CAPTURED, Sale, Tender
 from salessync.core.money import scale
+
+SAYS_PAID = frozenset({"paid", "partially_refunded", "refunded"})
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -88,6 +90,27 @@ def tenders(family: Family) -> list[Tender] | None:
     return known
 
 
+def captured(paid_by: list[Tender] | None) -> int:
+    """Money taken, whatever was given back later."""
+    return sum(t.amount for t in paid_by or () if t.status in CAPTURED)
+
+
+def stands(sale: Sale, paid_by: list[Tender] | None) -> bool:
+    """Whether the sale is in the books and off the shelf: an unpaid open order, an authorization and a void are not."""
+    if sale.status == "voided":
+        return False
+    if captured(paid_by) > 0 or (sale.tenders is None and sale.payment_status in SAYS_PAID):
+        return True
+    if sale.status == "cancelled" or sale.payment_status in ("voided", "failed"):
+        return False
+    if sale.status == "completed":
+        return True
+    if sale.payment_status == "paid":  # a free order
+        return True
+    on_account = any(t.type == "on_account" and t.status not in ("failed", "voided") for t in paid_by or ())
+    return on_account or (sale.tenders is None and sale.payment_status == "partially_paid")
+
+
 def _as_tender(charge: Charge, sale: Sale) -> Tender:
     return Tender(
         id=charge.source.id,
@@ -115,15 +138,13 @@ def _processor(charge: Charge) -> str | None:
 
 def _bring_home(known: list[Tender], brought: list[tuple[int, Tender, Charge]], sale: Sale) -> None:
     """Amounts in the buyer's currency become the sale's, by the ratio of its two totals; the last takes the remainder."""
-    foreign = [(i, t) for i, t, c in brought if c.currency != sale.currency and t.status in ("captured", "settled")]
+    foreign = [(i, t) for i, t, c in brought if c.currency != sale.currency and t.status in CAPTURED]
     shown = sale.presentment
     if not foreign or shown is None or shown.total == 0:
         return
     left_there = shown.total
     left_here = sale.totals.total - sum(
-        t.amount
-        for i, t in enumerate(known)
-        if t.status in ("captured", "settled") and i not in {j for j, _ in foreign}
+        t.amount for i, t in enumerate(known) if t.status in CAPTURED and i not in {j for j, _ in foreign}
     )
     for index, tender in foreign:
         completes = tender.amount == left_there

@@ -1,16 +1,15 @@
 """The life of an inbox row after its capture: claimed, finished, tried again, replayed or ignored by a person."""
 
-import json
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from salessync.core import bulk
-from salessync.core.models import AuditRow
-from salessync.core.problems import Problem
+from salessync.core import audit, bulk
+from salessync.core.problems import Problem, as_json
 
 MAX_ATTEMPTS = 5
 BACKOFF_SECONDS = (1, 10, 60, 300)
@@ -92,7 +91,7 @@ def finish(outcomes: Iterable[Outcome]) -> None:
                     (
                         o.state,
                         o.waiting_for,
-                        _as_json(o.problems) if o.problems else None,
+                        as_json(o.problems) if o.problems else None,
                         o.reason[:500] if o.reason else None,
                         o.event_id,
                     )
@@ -122,7 +121,7 @@ def fail(event: Claimed, error: BaseException) -> None:
             "UPDATE channels_event SET state = %s, problems = %s::jsonb,"
             " next_attempt_at = now() + make_interval(secs => %s),"
             " finished_at = CASE WHEN %s THEN clock_timestamp() END WHERE id = %s AND state = 'claimed'",
-            ["dead" if dead else "new", _as_json([problem]), wait, dead, event.id],
+            ["dead" if dead else "new", as_json([problem]), wait, dead, event.id],
         )
 
 
@@ -194,12 +193,25 @@ def _by_hand(sql: str, parameters: list[object], *, actor: str, action: str, dat
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         changed = cursor.fetchall()
-        AuditRow.objects.bulk_create(
-            AuditRow(company_id=company, actor=actor, action=action, object_type="event", object_id=event, data=data)
-            for event, company in changed
-        )
+        audit.record((company, actor, action, "event", event, data) for event, company in changed)
     return len(changed)
 
 
-def _as_json(problems: Sequence[Problem]) -> str:
-    return json.dumps([{"code": p.code, "path": p.path, "message": p.message} for p in problems])
+def depth() -> tuple[dict[str, int], datetime | None]:
+    """Events by state, posted and ignored left out, and when the oldest that is due or in work was received.
+
+    Each part is asked for as a partial index knows it, so that it costs the same however many are finished.
+    """
+    counts: dict[str, int] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT state, count(*), min(received_at) FROM channels_event WHERE state = 'new' AND attempts = 0 GROUP BY 1"
+            " UNION ALL SELECT state, count(*), min(received_at) FROM channels_event"
+            " WHERE state IN ('new', 'claimed') AND attempts > 0 GROUP BY 1"
+            " UNION ALL SELECT state, count(*), NULL FROM channels_event"
+            " WHERE state IN ('waiting', 'quarantined', 'dead') GROUP BY 1"
+        )
+        rows = cursor.fetchall()
+    for state, count, _ in rows:
+        counts[state] = counts.get(state, 0) + count
+    return counts, min((at for *_, at in rows if at), default=None)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-LIMIT = 2**53 - 1
+from salessync.core.money import LIMIT
 
 Amount = Annotated[int, Meta(ge=0, le=LIMIT, description="minor units of the record's currency, >= 0")]
 Signed = Annotated[int, Meta(ge=-LIMIT, le=LIMIT, description="minor units of the record's currency, signed")]

@@ -29,6 +29,9 @@ LineType = Literal[
 ]
 
 
+CAPTURED = frozenset({"captured", "settled"})  # states of a tender that has paid
+
+
 class Discount(Part, kw_only=True, gc=False):
     """Part of a line's `discount`; platform-funded ones are paid back to the merchant."""
 

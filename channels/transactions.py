@@ -41,15 +41,15 @@ class FamilyWork(NamedTuple):
 def store(arrivals: Sequence[Arrival]) -> Stored:
     """Lock the families, then accept what is newer than what stands."""
     lock_families({(a.channel.id, a.family) for a in arrivals})
-    standing = _standing(arrivals)
+    keys = [_key(a) for a in arrivals]
+    standing = _standing(set(keys))
     newest: dict[Key, Arrival] = {}
     versions: list[Arrival] = []
     repeated: list[Arrival] = []
     created: set[int] = set()
     fates: dict[int, list[bool]] = {}
-    ids = iter(bulk.next_ids(Transaction, len({_key(a) for a in arrivals} - standing.keys())))
-    for arrival in arrivals:
-        key = _key(arrival)
+    ids = iter(bulk.next_ids(Transaction, len(set(keys) - standing.keys())))
+    for key, arrival in zip(keys, arrivals, strict=True):
         current = standing.get(key)
         stale = current is not None and arrival.order < current[1]
         fates.setdefault(arrival.event_id, []).append(stale)
@@ -74,8 +74,7 @@ def _key(arrival: Arrival) -> Key:
     return arrival.channel.id, arrival.record.kind, arrival.record.source.id
 
 
-def _standing(arrivals: Sequence[Arrival]) -> dict[Key, tuple[int, str]]:
-    keys = {_key(a) for a in arrivals}
+def _standing(keys: set[Key]) -> dict[Key, tuple[int, str]]:
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
@@ -217,7 +216,7 @@ def families(stored: Stored) -> list[FamilyWork]:
         channels[arrival.channel.id] = arrival.channel
         groups.setdefault((arrival.channel.id, arrival.family), [])
     if groups:
-        for channel_id, key, transaction_id, version_id, record in _others(list(groups), list(versions)):
+        for channel_id, key, transaction_id, version_id, record in stored_members(list(groups), besides=list(versions)):
             groups[channel_id, key].append(Member(transaction_id, canonical.decode(bytes(record))))
             versions[transaction_id] = version_id
     return [
@@ -228,7 +227,8 @@ def families(stored: Stored) -> list[FamilyWork]:
     ]
 
 
-def _others(keys: list[tuple[int, str]], known: list[int]) -> list[tuple[Any, ...]]:
+def stored_members(keys: Sequence[tuple[int, str]], *, besides: Sequence[int] = ()) -> list[tuple[Any, ...]]:
+    """(channel, family, transaction, version row, record's JSON) of these families' members, but for those `besides`."""
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
@@ -240,7 +240,7 @@ def _others(keys: list[tuple[int, str]], known: list[int]) -> list[tuple[Any, ..
                       AND type IN ('sale', 'refund', 'charge') AND id <> ALL(%s::bigint[]) OFFSET 0) t
              CROSS JOIN LATERAL (SELECT * FROM channels_transactionversion WHERE id = t.version_id OFFSET 0) v
             """,
-            [[k[0] for k in keys], [k[1] for k in keys], known],
+            [[k[0] for k in keys], [k[1] for k in keys], list(besides)],
         )
         return cursor.fetchall()
 

@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from channels.family import Family, tenders
+from channels.family import Family, stands, tenders
 from channels.refund import Refund
 from channels.sale import Sale, Tender
-
-TAKEN = frozenset({"captured", "settled"})
-SAYS_PAID = frozenset({"paid", "partially_paid", "partially_refunded", "refunded"})
 
 
 class Want(NamedTuple):
@@ -61,13 +58,8 @@ def wanted(family: Family) -> Iterator[Want]:
 
 
 def _state(sale: Sale, paid_by: list[Tender] | None) -> str:
-    """moved, reserved or none."""
-    if sale.status == "voided":
-        return "none"
-    taken = any(t.status in TAKEN for t in paid_by or ()) or (sale.tenders is None and sale.payment_status in SAYS_PAID)
-    if taken or (sale.payment_status == "paid" and sale.status != "cancelled"):
+    """moved, reserved or none: what is in the books has left the shelf."""
+    if stands(sale, paid_by):
         return "moved"
-    if sale.status == "cancelled" or sale.payment_status in ("voided", "failed"):
-        return "none"
-    on_account = any(t.type == "on_account" and t.status not in ("failed", "voided") for t in paid_by or ())
-    return "moved" if sale.status == "completed" or on_account else "reserved"
+    over = sale.status in ("cancelled", "voided") or sale.payment_status in ("voided", "failed")
+    return "none" if over else "reserved"

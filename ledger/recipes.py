@@ -8,16 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
-from channels.family import Family, tenders
+from channels.family import SAYS_PAID, Family, captured, stands, tenders
 from channels.record import Source, Tax
 from channels.refund import Refund, RefundLine, RefundTender
-from channels.sale import Line, Sale, Tender
+from channels.sale import CAPTURED, Line, Sale, Tender
 from ledger import accounts
 from salessync.core.money import scale
 from tax.codes import same_tax, tax_code
 
-CAPTURED = frozenset({"captured", "settled"})
-SAYS_PAID = frozenset({"paid", "partially_refunded", "refunded"})
 COUNTS = frozenset({"pending", "succeeded"})  # refunds that give back; failed and cancelled ones do not
 
 
@@ -63,27 +61,6 @@ def postings(family: Family, policy: Policy) -> dict[int, Legs]:
             assert isinstance(member.record, Refund)
             found[member.transaction_id] = refunds.legs(member.record)
     return found
-
-
-def captured(paid_by: list[Tender] | None) -> int:
-    """Money taken, whatever was given back later."""
-    return sum(t.amount for t in paid_by or () if t.status in CAPTURED)
-
-
-def stands(sale: Sale, paid_by: list[Tender] | None) -> bool:
-    """Whether the sale is in the books: an unpaid open order, an authorization and a void are not."""
-    if sale.status == "voided":
-        return False
-    if captured(paid_by) > 0 or (sale.tenders is None and sale.payment_status in SAYS_PAID):
-        return True
-    if sale.status == "cancelled" or sale.payment_status in ("voided", "failed"):
-        return False
-    if sale.status == "completed":
-        return True
-    if sale.payment_status == "paid":  # a free order
-        return True
-    on_account = any(t.type == "on_account" and t.status not in ("failed", "voided") for t in paid_by or ())
-    return on_account or (sale.tenders is None and sale.payment_status == "partially_paid")
 
 
 def sale_legs(sale: Sale, paid_by: list[Tender] | None, policy: Policy) -> Legs:

@@ -38,9 +38,7 @@ app.conf.update(
     task_default_queue="ingest",
     task_routes={
         "salessync.tasks.drain_inbox": {"queue": "ingest"},
-        "salessync.tasks.sweep_inbox": {"queue": "ingest"},
         "salessync.tasks.push_outbox": {"queue": "push"},  # slow network calls keep out of the inbox's way
-        "salessync.tasks.sweep_outbox": {"queue": "push"},
     },
     # workers
     task_acks_late=True,  # a task taken by a worker that dies is not lost …
@@ -57,8 +55,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     # beat: the work that nobody nudged for, and what is due again
     beat_schedule={
-        "inbox": {"task": "salessync.tasks.sweep_inbox", "schedule": 5.0, "options": {"expires": 60}},
-        "outbox": {"task": "salessync.tasks.sweep_outbox", "schedule": 5.0, "options": {"expires": 60}},
+        "inbox": {"task": "salessync.tasks.drain_inbox", "schedule": 5.0, "options": {"expires": 60}},
+        "outbox": {"task": "salessync.tasks.push_outbox", "schedule": 5.0, "options": {"expires": 60}},
     },
 )
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
 
 from channels import adapter as adapters
-from channels import coverage
+from channels import coverage, inbox
 from channels.models import Channel
 from ledger import running
 from salessync.core import dates
@@ -267,19 +267,8 @@ def _liveliness(
 
 
 def _inbox(now: datetime) -> dict[str, Any]:
-    """Events by state, posted and ignored left out; each part is counted by its own partial index."""
-    counts: dict[str, int] = {}
-    for state, count in _rows(
-        "SELECT state, count(*) FROM channels_event WHERE state = 'new' AND attempts = 0 GROUP BY 1"
-        " UNION ALL SELECT state, count(*) FROM channels_event WHERE state IN ('new', 'claimed') AND attempts > 0 GROUP BY 1"
-        " UNION ALL SELECT state, count(*) FROM channels_event WHERE state IN ('waiting', 'quarantined', 'dead') GROUP BY 1"
-    ):
-        counts[state] = counts.get(state, 0) + count
-    [(fresh, again)] = _rows(
-        "SELECT (SELECT received_at FROM channels_event WHERE state = 'new' AND attempts = 0 ORDER BY id LIMIT 1),"
-        " (SELECT min(received_at) FROM channels_event WHERE state IN ('new', 'claimed') AND attempts > 0)"
-    )
-    oldest = min((at for at in (fresh, again) if at), default=None)
+    """Events by state, posted and ignored left out."""
+    counts, oldest = inbox.depth()
     names = (
         ("new", "Due"),
         ("claimed", "In work"),

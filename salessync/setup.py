@@ -41,15 +41,20 @@ def bootstrap(*, currency: str = "USD") -> Company:
         )
         if company.base_currency != currency:
             raise UnableToSetUp(f"the company's base currency is {company.base_currency} and cannot become {currency}")
-        Account.objects.bulk_create(
-            [Account(company=company, code=c, name=n, kind=accounts.kind_of(c)) for c, n in accounts.STANDARD.items()],
-            ignore_conflicts=True,
-        )
+        open_accounts(company)
         for role, prefixes in ROLES.items():
             group, _ = Group.objects.get_or_create(name=role)
             of_ours = Permission.objects.filter(content_type__app_label__in=OURS)
             group.permissions.set(p for p in of_ours if p.codename.startswith(prefixes))
     return company
+
+
+def open_accounts(company: Company) -> None:
+    """The standard chart of accounts, as far as it is not there."""
+    Account.objects.bulk_create(
+        [Account(company=company, code=c, name=n, kind=accounts.kind_of(c)) for c, n in accounts.STANDARD.items()],
+        ignore_conflicts=True,
+    )
 
 
 def create_channel(

@@ -10,7 +10,7 @@ from channels import arrivals, canonical
 from channels.family import Family, Member, gather
 from channels.refund import Refund
 from channels.sale import Sale
-from channels.transactions import FamilyWork
+from channels.transactions import FamilyWork, stored_members
 from ledger import journal
 from salessync.core.problems import Refused
 
@@ -154,7 +154,7 @@ def _families(progress: Progress) -> list[Law]:
 
 
 def _chunks(unreadable: list[str]) -> Iterator[list[FamilyWork]]:
-    """All families, some at a time, read with a server-side cursor."""
+    """All families, some at a time."""
     last: tuple[int, str] = (0, "")
     while True:
         with connection.cursor() as cursor:
@@ -164,17 +164,10 @@ def _chunks(unreadable: list[str]) -> Iterator[list[FamilyWork]]:
                 [*last, CHUNK],
             )
             keys = cursor.fetchall()
-            if not keys:
-                return
-            last = keys[-1]
-            cursor.execute(
-                "SELECT t.channel_id, t.family, t.id, v.id, v.record FROM unnest(%s::bigint[], %s::text[]) AS k(c, f)"
-                " JOIN channels_transaction t ON t.channel_id = k.c AND t.family = k.f"
-                " JOIN channels_transactionversion v ON v.id = t.version_id WHERE t.type IN ('sale', 'refund', 'charge')",
-                [[k[0] for k in keys], [k[1] for k in keys]],
-            )
-            rows = cursor.fetchall()
-        yield _works(rows, unreadable)
+        if not keys:
+            return
+        last = keys[-1]
+        yield _works(stored_members(keys), unreadable)
 
 
 def _works(rows: Iterable[tuple[Any, ...]], unreadable: list[str]) -> list[FamilyWork]:

@@ -10,9 +10,7 @@ from channels import canonical
 from channels.capture import capture
 from channels.models import Channel, Event
 from inventory import catalog
-from ledger import accounts
-from ledger.models import Account
-from salessync import pipeline
+from salessync import pipeline, setup
 from salessync.core.models import Company
 
 _numbers = itertools.count(1)
@@ -24,10 +22,7 @@ class World:
     def __init__(self, *, currency="USD", stock="MUG,100\nCAP,3"):
         number = next(_numbers)
         self.company = Company.objects.create(slug=f"c{number}", name=f"Company {number}", base_currency=currency)
-        Account.objects.bulk_create(
-            Account(company=self.company, code=c, name=n, kind=accounts.kind_of(c))
-            for c, n in accounts.STANDARD.items()
-        )
+        setup.open_accounts(self.company)
         self.till = self.channel(f"till-{number}", "standard")
         self.shop = self.channel(f"shop-{number}", "shopify")
         catalog.import_catalog(company=self.company, text="sku,quantity\n" + stock)

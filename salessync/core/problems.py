@@ -1,5 +1,7 @@
 """A problem with an input: a code for machines, a place, and a sentence a bookkeeper understands. Pure."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 
@@ -12,6 +14,11 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.code} {self.path} {self.message}"
+
+
+def as_json(problems: Sequence[Problem]) -> str:
+    """[{code, path, message}], as events keep them."""
+    return msgspec.json.encode(problems).decode()
 
 
 class Refused(Exception):

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from ledger import reports
+from salessync.core.models import Company
 from salessync.sandbox.play import read_ground_truth
 from salessync.sandbox.truth import Key
 
@@ -244,13 +246,11 @@ def refusals() -> list[str]:
 
 def trial_balance() -> Balances:
     """Every account and currency of our books that is not zero."""
-    return {
-        (code, currency): amount
-        for code, currency, amount in rows(
-            "SELECT a.code, p.currency, sum(p.amount)::bigint FROM ledger_posting p"
-            " JOIN ledger_account a ON a.id = p.account_id GROUP BY 1, 2 HAVING sum(p.amount) <> 0"
-        )
-    }
+    found: Counter[tuple[str, str]] = Counter()
+    for company in Company.objects.all():
+        for row in reports.trial_balance(company=company):
+            found[row.account, row.currency] += row.balance
+    return {key: amount for key, amount in found.items() if amount}
 
 
 def differences(ours: Balances, theirs: Balances) -> list[str]:

@@ -1,13 +1,10 @@
 """Workers side by side: carts in opposite order, the same hot product, refunds beside their sales. Nothing lost, no deadlock."""
 
-import threading
-
-from django.db import connection
-
 from ledger.models import JournalEntry
 from salessync import pipeline, verify
 from salessync.core import nudge
 from tests.records import back, line, refund, sale
+from tests.threads import at_once
 from tests.worlds import World
 
 
@@ -20,24 +17,13 @@ def test_four_workers_agree_with_one(committed_db, django_db_blocker, monkeypatc
             lines = [line(str(i), sku=sku) for i, sku in enumerate(skus)]
             world.capture(sale(lines, id_=f"S{number}"))
             world.capture(refund([back(lines[0], units=1, net=1000, tax=40)], id_=f"R{number}", of=f"S{number}"))
-        errors = []
 
         def work():
-            try:
-                while pipeline.run_batch(size=7):
-                    pass
-            except Exception as error:
-                errors.append(error)
-            finally:
-                connection.close()
+            while pipeline.run_batch(size=7):
+                pass
 
-        workers = [threading.Thread(target=work) for _ in range(4)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        at_once(4, work)
         world.process()
-        assert errors == []
         assert world.states() == {"posted": 240}
         assert world.stock() == {"MUG": (40, 0), "CAP": (-20, 0), "PEN": (40, 0)}
         assert JournalEntry.objects.count() == 240

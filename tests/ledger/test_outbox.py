@@ -1,7 +1,6 @@
 """Deliveries to a Bookkeeper that is a process of its own and fails in every way it can."""
 
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from io import StringIO
@@ -17,6 +16,7 @@ from ledger.models import Delivery
 from salessync.core.models import AuditRow
 from tests.ledger import journal_rows
 from tests.ledger.journal_rows import make_due
+from tests.threads import at_once
 
 
 def entries(count, **more):
@@ -308,19 +308,7 @@ def test_a_batch_that_was_sent_before_is_never_mixed_with_fresh_entries(db, book
 
 def test_many_pushers_at_once_deliver_each_entry_once(committed_db, bookkeeper):
     entries(60)
-    results = []
-
-    def push():
-        try:
-            results.append(outbox.push_all_due(limit=7))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=push) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    results = at_once(4, lambda: outbox.push_all_due(limit=7))
     assert sum(r.acknowledged for r in results) == 60 and sum(r.duplicate + r.failed for r in results) == 0
     assert bookkeeper.accepted() == delivered()
     assert set(Delivery.objects.values_list("attempts", flat=True)) == {1}

@@ -25,8 +25,7 @@ class Command(BaseCommand):
         while (line := _line(sys.stdin.buffer)) is not None:
             identifier, problems = verdict(line)
             all_ok &= not problems
-            codes = [{"code": p.code, "path": p.path, "message": p.message} for p in problems]
-            self.stdout.write(msgspec.json.encode({"id": identifier, "ok": not problems, "codes": codes}).decode())
+            self.stdout.write(msgspec.json.encode({"id": identifier, "ok": not problems, "codes": problems}).decode())
         if not all_ok:
             sys.exit(1)
 
