@@ -33,28 +33,34 @@ def wanted(family: Family) -> Iterator[Want]:
     state = _state(sale, tenders(family))
     if state == "none":
         return
-    moved = state == "moved"
     sold = {line.id: line for line in sale.lines if line.sku and line.type == "item"}
+    returned = [
+        (member, sold[back.line], Decimal(back.quantity))
+        for member in family.refunds
+        if isinstance(member.record, Refund) and member.record.status not in ("failed", "cancelled")
+        for back in member.record.lines
+        if back.restock in ("return", "cancel") and back.line in sold
+    ]
     zero = Decimal(0)
+    if state == "reserved":  # a refund leaves less to hold, where it is held; what is not held cannot be released
+        for line in sold.values():
+            held = Decimal(line.quantity) - sum(units for _, of, units in returned if of is line)
+            if held > 0:
+                yield Want(
+                    family.sale.transaction_id, line.id, line.sku or "", line.name, sale.source.location, zero, held
+                )  # fmt: skip
+        return
     for line in sold.values():
-        units = Decimal(line.quantity)
         yield Want(
             family.sale.transaction_id, line.id, line.sku or "", line.name, sale.source.location,
-            -units if moved else zero, zero if moved else units,
+            -Decimal(line.quantity), zero,
         )  # fmt: skip
-    for member in family.refunds:
-        refund = member.record
-        if not isinstance(refund, Refund) or refund.status in ("failed", "cancelled"):
-            continue
-        for back in refund.lines:
-            line = sold.get(back.line or "")  # type: ignore[assignment]
-            units = Decimal(back.quantity)
-            if line is not None and back.restock in ("return", "cancel") and units:
-                yield Want(
-                    member.transaction_id, line.id, line.sku or "", line.name,
-                    refund.source.location or sale.source.location,
-                    units if moved else zero, zero if moved else -units,
-                )  # fmt: skip
+    for member, line, units in returned:
+        if units:
+            yield Want(
+                member.transaction_id, line.id, line.sku or "", line.name,
+                member.record.source.location or sale.source.location, units, zero,
+            )  # fmt: skip
 
 
 def _state(sale: Sale, paid_by: list[Tender] | None) -> str:

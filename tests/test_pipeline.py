@@ -82,6 +82,26 @@ def test_an_unpaid_order_reserves_and_its_payment_moves(world):
     assert world.stock()["MUG"] == (100, 0)
 
 
+def test_refunds_of_an_unpaid_order_release_what_is_held_and_no_more(world):
+    sold = line(units=2, taxes=[])
+    world.send(sale([sold], [], status="open", payment_status="pending", version="1"))
+    for number, held in enumerate([1, 0, 0]):
+        returned = refund([back(sold, units=1, net=1000)], id_=f"R{number}", minutes=number)
+        returned.source.location = "elsewhere"
+        world.send(returned)
+        assert world.stock()["MUG"] == (100, held)
+    assert world.states() == {"posted": 4}
+    world.send(sale([sold], status="open", version="2"))
+    assert world.stock()["MUG"] == (101, 0)  # three came back of two: what is on the shelf is counted
+
+
+def test_the_return_side_of_an_unpaid_exchange_holds_nothing(world):
+    given_back = line("2", units=-1, taxes=[], exchange="1")
+    world.send(sale([line(units=2), given_back], [], status="open", payment_status="pending"))
+    assert world.states() == {"posted": 1}
+    assert world.stock()["MUG"] == (100, 2)
+
+
 def test_an_oversell_is_recorded_flagged_and_zero_is_pushed(world):
     cap = Product.objects.get(company=world.company, sku="CAP")
     listing = Listing.objects.create(channel=world.shop, product=cap, item_id="CAP-AT-SHOP")
