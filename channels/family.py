@@ -119,7 +119,7 @@ def _as_tender(charge: Charge, sale: Sale) -> Tender:
         status=charge.status,
         amount=charge.captured or charge.amount,
         tip=charge.tip if charge.currency == sale.currency else 0,
-        processor=_processor(charge),
+        processor=processor_of(charge),
         reference=charge.reference,
         card=charge.card or Card(),
         fees=charge.fees,
@@ -127,7 +127,7 @@ def _as_tender(charge: Charge, sale: Sale) -> Tender:
     )
 
 
-def _processor(charge: Charge) -> str | None:
+def processor_of(charge: Charge) -> str | None:
     """A shop's own charge names its gateway in the extensions of its adapter; a processor's charge is of the processor."""
     named = charge.extensions.get(charge.source.adapter)
     gateway = named.get("processor") if isinstance(named, dict) else None

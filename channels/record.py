@@ -70,6 +70,9 @@ class Card(Part, kw_only=True, gc=False):
     brand: Text | None = None
     last4: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
 
+    def __str__(self) -> str:
+        return f"{self.brand or ''} {self.last4 or ''}".strip()
+
 
 class Fee(Part, kw_only=True, gc=False):
     """What the processor keeps; signed, negative where it takes a fee back."""

@@ -188,7 +188,7 @@ def _tender_rows(arrival: Arrival) -> Iterable[tuple[Any, ...]]:
     record, company, owner = arrival.record, arrival.channel.company_id, arrival.transaction_id
     if isinstance(record, Sale):
         for i, t in enumerate(record.tenders or ()):
-            card = f"{t.card.brand or ''} {t.card.last4 or ''}".strip() if t.card else None
+            card = str(t.card) if t.card else None
             yield (owner, i, company, t.id, t.type, t.status, t.amount, t.tip, t.processor, t.reference, card)
     elif isinstance(record, Refund):
         for i, r in enumerate(record.tenders):

@@ -13,6 +13,7 @@ from django.db.models.functions import Length, Substr
 from channels import canonical
 from channels.admin.reading import body_lines, canonical_lines
 from channels.charge import Charge
+from channels.family import processor_of
 from channels.models import Channel, Event, Line, Tender, Transaction, TransactionVersion
 from inventory.models import Movement
 from ledger.models import Delivery, JournalEntry, Posting
@@ -191,12 +192,12 @@ def _charge(version: TransactionVersion) -> dict[str, Any]:
     """The processor's side of a tender, as its newest record tells it."""
     charge = canonical.decode(bytes(version.record))
     assert isinstance(charge, Charge)
-    card, fee = charge.card, sum(f.amount for f in charge.fees)
+    fee = sum(f.amount for f in charge.fees)
     return {
         "type": charge.tender_type,
-        "card": f"{card.brand or ''} {card.last4 or ''}".strip() if card else "",
+        "card": str(charge.card) if charge.card else "",
         "status": charge.status,
-        "processor": charge.source.channel,
+        "processor": processor_of(charge) or "",
         "reference": charge.reference or charge.source.id,
         "amount": money(charge.captured or charge.amount, charge.currency, with_currency=False),
         "tip": money(charge.tip, charge.currency, with_currency=False) if charge.tip else "",
