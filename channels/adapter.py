@@ -1,14 +1,14 @@
 """What an adapter is: one vendor's words turned into canonical records. Pure: no Django, no network, no clock, no database.
 
 A new channel is one file in `channels/adapters/` with a subclass of Adapter and an instance called `adapter`; the registry,
-the webhook address, the admin's choice and the contract tests follow from the file.
+the webhook address, the admin's choice, the capability table and the contract tests follow from the file.
 """
 
 import hashlib
 import importlib
 import pkgutil
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ import msgspec
 
 import channels.adapters
 from channels.canonical import AnyRecord
+from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
 from channels.record import Jurisdiction
 from salessync.core import dates
 from salessync.core.problems import Problem, Refused
@@ -31,6 +32,18 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     day_cut_hour: int = 0
     jurisdiction: Jurisdiction | None = None
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """What a delivery is proven against.
+
+    `secrets`: every live webhook secret, the newest first. `urls`: the addresses that the vendor may have been told to deliver to,
+    for signatures that cover the address. `certificate`: what `certificate_url` names, PEM, already checked against public roots.
+    """
+
+    secrets: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    certificate: bytes | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -48,17 +61,38 @@ class Ignored(Exception):
     """The event is well understood and moves nothing here; the message says why."""
 
 
+# What a channel can be expected to bring, in the order of the capability table.
+ABILITIES = ("sales", "charges", "refunds", "voids", "edits", "disputes", "payouts", "webhooks", "polling", "stock")
+
+
 class Adapter:
     """Subclass it once a vendor; methods may be called from any thread and keep no state."""
 
     name: ClassVar[str]
     label: ClassVar[str]
-    topics: ClassVar[frozenset[str]] = frozenset()
+    topics: ClassVar[frozenset[str]] = frozenset()  # the vendor's event names that a webhook may be subscribed to
     kept_headers: ClassVar[frozenset[str]] = frozenset()
+    missing: ClassVar[Mapping[str, str]] = {}  # of ABILITIES what the vendor does not have, or we do not read, and why
+    streams: ClassVar[tuple[Stream, ...]] = ()
+    limits: ClassVar[Limits] = Limits(per_second=2.0, burst=10)
 
-    def verify(self, headers: Headers, body: bytes, secrets: Sequence[str], now: datetime) -> None:
+    # --- what comes in
+
+    def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
         """Prove the signature over the raw bytes with any of the live secrets, or raise SignatureRefused."""
         raise NotImplementedError
+
+    def certificate_url(self, headers: Headers) -> str | None:
+        """Where the certificate of this delivery's signature lies, on a host that is the vendor's own; None: none is needed."""
+        return None
+
+    def greeting(self, headers: Headers, body: bytes) -> str | None:
+        """What an unsigned message means that the vendor sends to try the address: it is answered 200 and never stored."""
+        return None
+
+    def body(self, headers: Headers, body: bytes) -> bytes:
+        """The JSON inside a delivery whose body is not JSON itself (a form field)."""
+        return body
 
     def envelope(self, headers: Headers, payload: Any) -> Envelope:
         """Delivery id and topic; `payload` is the parsed body, or None where it could not be parsed."""
@@ -71,6 +105,63 @@ class Adapter:
     def scrub(self, payload: Any) -> Any:
         """The parsed payload without personal data; what normalize reads must survive it."""
         raise NotImplementedError
+
+    def pointer(self, payload: Any, topic: str) -> Pointer | None:
+        """The object that an event only names, for the pipeline to fetch; None where the payload is the object."""
+        return None
+
+    def parent(self, record: AnyRecord) -> Pointer | None:
+        """What a refund or charge needs before it can be booked, where the vendor can be asked for it."""
+        return None
+
+    # --- what goes out (channels/client.py)
+
+    def base_url(self, account: Account) -> str:
+        """https://host of the vendor's API, or the merchant's own."""
+        raise NotImplementedError
+
+    def authorization(self, account: Account) -> Mapping[str, str]:
+        """The headers that prove who asks."""
+        raise NotImplementedError
+
+    def refresh(self, account: Account) -> Ask | None:
+        """The request that renews the access token; None where tokens do not expire."""
+        return None
+
+    def renewed(self, reply: Reply, account: Account, now: datetime) -> dict[str, Any]:
+        """The credentials after a refresh, `expires_at` (Unix seconds) among them."""
+        raise NotImplementedError
+
+    def pause(self, reply: Reply) -> float:
+        """Seconds to wait before the next request, as the answer's headers advise; 0 where they say nothing."""
+        return 0.0
+
+    def poll(
+        self,
+        stream: str,
+        account: Account,
+        *,
+        since: datetime,
+        until: datetime,
+        cursor: str | None,
+        created: bool = False,
+    ) -> Pages:
+        """Every object of the stream that changed (with `created`: came into being) in [since, until], page by page."""
+        raise NotImplementedError
+
+    def fetch(self, pointer: Pointer, account: Account) -> Calls:
+        """One object with all that `normalize` wants beside it; returns a Found, or None where the vendor has no such object."""
+        raise NotImplementedError
+
+    def subscribe(self, account: Account, url: str) -> Calls:
+        """Make whatever subscriptions to `url` are missing; returns {"made": [topic…], "secret": newest or None}."""
+        raise NotImplementedError
+
+    def push_stock(self, account: Account, level: StockLevel) -> Calls:
+        """Set the level at the vendor; returns None, or raises StaleStock where it is not what we expected."""
+        raise NotImplementedError
+
+    # --- shared
 
     def business_day(self, at: datetime, timezone: str, context: Context) -> Any:
         """The store's own day of an instant."""

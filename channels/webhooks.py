@@ -32,7 +32,9 @@ def receive(request: HttpRequest, slug: str) -> HttpResponse:
         if channel is None:
             return _answer(401, "unauthorized")
         try:
-            adapters.get(channel.adapter).verify(headers, body, channel.secrets, received_at)
+            adapters.get(channel.adapter).verify(
+                headers, body, channel.trust(url=request.build_absolute_uri()), received_at
+            )
         except SignatureRefused as refused:
             logger.warning("webhook refused for channel %s: %s", channel.slug, refused)
             return _answer(401, "unauthorized")

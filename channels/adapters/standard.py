@@ -5,14 +5,13 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from channels import canonical, checks
-from channels.adapter import Adapter, Context, Envelope, Headers, SignatureRefused
+from channels.adapter import Adapter, Context, Envelope, Headers, SignatureRefused, Trust
 from channels.canonical import AnyRecord
 from channels.dispute import Dispute
 from channels.payload import mask_cards
@@ -44,7 +43,7 @@ class Standard(Adapter):
     topics = frozenset(canonical.TYPES)
     kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
 
-    def verify(self, headers: Headers, body: bytes, secrets: Sequence[str], now: datetime) -> None:
+    def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
         """Standard Webhooks v1: HMAC-SHA256 over id, timestamp and body, in base64."""
         identifier, timestamp = headers.get("webhook-id") or "", headers.get("webhook-timestamp") or ""
         # the dot separates the signed parts: an id with one could borrow from the timestamp
@@ -57,7 +56,7 @@ class Standard(Adapter):
         given = _signatures(headers.get("webhook-signature") or "")
         signed = f"{identifier}.{timestamp}.".encode("ascii") + body
         matched = False
-        for key in (_key(secret) for secret in secrets):
+        for key in (_key(secret) for secret in trust.secrets):
             if key:  # an HMAC under an empty key proves nothing
                 expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
                 for signature in given:

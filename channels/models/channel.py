@@ -89,6 +89,11 @@ class Channel(models.Model):
         """Live webhook secrets; none: every signature is refused."""
         return [s for s in self.credentials.get("secrets", []) if s]
 
+    def trust(self, *, url: str = "", certificate: bytes | None = None) -> adapters.Trust:
+        """What a delivery to this channel is proven against; `url`: where it arrived, unless the channel knows its address."""
+        known = self.credentials.get("notification_url") or url
+        return adapters.Trust(secrets=tuple(self.secrets), urls=(known,) if known else (), certificate=certificate)
+
     def context(self) -> adapters.Context:
         """What normalize is told about this channel."""
         place = Jurisdiction(country=self.country, region=self.region or None, basis="store") if self.country else None

@@ -13,7 +13,7 @@ import pytest
 
 import channels.adapters
 from channels import adapter, canonical, checks, payload
-from channels.adapter import Ignored, SignatureRefused
+from channels.adapter import Ignored, SignatureRefused, Trust
 from salessync.core.dates import version_key
 from salessync.core.problems import Refused
 from tests.golden import Case, cases
@@ -33,8 +33,14 @@ def signing(name):
     return importlib.import_module(f"tests.golden.{name}.sign")
 
 
+def trust(name, secrets):
+    """What proves a delivery; a vendor whose signature needs more than a secret says so in its sign.py."""
+    make = getattr(signing(name), "trust", None)
+    return make(tuple(secrets)) if make else Trust(secrets=tuple(secrets))
+
+
 def verify(name, headers, body=BODY, secrets=(SECRET,), now=NOW):
-    adapter.get(name).verify(headers, body, list(secrets), now)
+    adapter.get(name).verify(headers, body, trust(name, secrets), now)
 
 
 def refused(name, headers, body=BODY, secrets=(SECRET,), now=NOW):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels import adapter, canonical, checks, payload
-from channels.adapter import Context, Ignored, SignatureRefused
+from channels.adapter import Context, Ignored, SignatureRefused, Trust
 from channels.adapters.shopify.words import percent, tax_place
 from channels.record import Jurisdiction
 from salessync.core.problems import Refused
@@ -145,9 +145,9 @@ def test_the_newer_header_without_prefix_counts_first():
     from tests.golden.shopify.sign import sign
 
     good = sign(b"{}", "s", NOW)["x-shopify-hmac-sha256"]
-    SHOPIFY.verify({"shopify-hmac-sha256": good, "x-shopify-hmac-sha256": "old"}, b"{}", ["s"], NOW)
+    SHOPIFY.verify({"shopify-hmac-sha256": good, "x-shopify-hmac-sha256": "old"}, b"{}", Trust(secrets=("s",)), NOW)
     with pytest.raises(SignatureRefused):
-        SHOPIFY.verify({"shopify-hmac-sha256": "bad", "x-shopify-hmac-sha256": good}, b"{}", ["s"], NOW)
+        SHOPIFY.verify({"shopify-hmac-sha256": "bad", "x-shopify-hmac-sha256": good}, b"{}", Trust(secrets=("s",)), NOW)
 
 
 def test_the_envelope_is_in_the_headers():
@@ -691,4 +691,4 @@ def test_the_vendors_own_signature():
     for vector in vectors:
         if vector["vendor"] == "shopify" and "body" in vector:
             headers = {vector["header"].lower(): vector["expected"]}
-            SHOPIFY.verify(headers, vector["body"].encode(), [vector["secret"]], NOW)
+            SHOPIFY.verify(headers, vector["body"].encode(), Trust(secrets=(vector["secret"],)), NOW)

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from channels import adapter, canonical
-from channels.adapter import Context, SignatureRefused
+from channels.adapter import Context, SignatureRefused, Trust
 from channels.record import Jurisdiction
 from salessync.core.problems import Refused
 from tests.golden import FOLDER
@@ -38,7 +38,7 @@ def codes(data, context=CONTEXT):
 
 def refused(headers, body=BODY, secrets=("s",), now=NOW):
     with pytest.raises(SignatureRefused):
-        STANDARD.verify(headers, body, list(secrets), now)
+        STANDARD.verify(headers, body, Trust(secrets=tuple(secrets)), now)
 
 
 # --- what the channel completes
@@ -145,15 +145,17 @@ def test_the_reference_library_signs_what_we_accept():
     stamp = str(int(NOW.timestamp()))
     signature = Webhook(secret).sign("msg_1", NOW, BODY.decode())
     headers = {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": signature}
-    STANDARD.verify(headers, BODY, [secret], NOW)
+    STANDARD.verify(headers, BODY, Trust(secrets=(secret,)), NOW)
     assert signature == sign(BODY, secret, NOW)["webhook-signature"]
 
 
 def test_one_valid_signature_of_ten_is_enough_and_ten_thousand_are_too_many():
     headers = sign(BODY, "s", NOW)
     good = headers["webhook-signature"]
-    STANDARD.verify(headers | {"webhook-signature": " ".join(["v1,AAAA"] * 9 + [good])}, BODY, ["s"], NOW)
-    STANDARD.verify(headers | {"webhook-signature": f"v1a,x {good}"}, BODY, ["s"], NOW)
+    STANDARD.verify(
+        headers | {"webhook-signature": " ".join(["v1,AAAA"] * 9 + [good])}, BODY, Trust(secrets=("s",)), NOW
+    )
+    STANDARD.verify(headers | {"webhook-signature": f"v1a,x {good}"}, BODY, Trust(secrets=("s",)), NOW)
     refused(headers | {"webhook-signature": " ".join([good] * 10_000)})
     refused(headers | {"webhook-signature": good.replace("v1,", "v2,")})
     refused(headers | {"webhook-signature": good.replace("v1,", "")})

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from channels import adapter as adapters
-from channels.adapter import SignatureRefused
+from channels.adapter import SignatureRefused, Trust
 from salessync.sandbox import play as playing
 from salessync.sandbox import shops
 from salessync.sandbox.delivery import Delivery
@@ -85,10 +85,10 @@ def test_signatures_are_the_vendors_own(adapter):
     sent = delivery()
     headers = {name.lower(): value for name, value in sign(adapter, sent, SECRET, NOW).items()}
     verify = adapters.get(adapter).verify
-    verify(headers, sent.body, ["whsec_b3RoZXI=", SECRET], NOW)
+    verify(headers, sent.body, Trust(secrets=("whsec_b3RoZXI=", SECRET)), NOW)
     for body, secrets in ((sent.body + b" ", [SECRET]), (sent.body, ["whsec_b3RoZXI="])):
         with pytest.raises(SignatureRefused):
-            verify(headers, body, secrets, NOW)
+            verify(headers, body, Trust(secrets=tuple(secrets)), NOW)
     assert adapters.get(adapter).envelope(headers, {"id": 1}).delivery_id == sent.delivery_id
 
 

@@ -6,7 +6,6 @@ words.py holds the vendor's words; one module each reads an order, its lines, it
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +16,15 @@ from channels.adapter import (
     Headers,
     Ignored,
     SignatureRefused,
+    Trust,
 )
 from channels.adapters.shopify.payout import dispute_record, payout_record
-from channels.adapters.shopify.reading import Json
 from channels.adapters.shopify.refund import refund_record
 from channels.adapters.shopify.sale import order_records
 from channels.adapters.shopify.scrub import scrub
 from channels.adapters.shopify.transactions import charges
 from channels.canonical import AnyRecord
+from channels.reading import Json
 from salessync.core.problems import Problem, Refused
 
 ORDER_TOPICS = frozenset({
@@ -52,7 +52,7 @@ class Shopify(Adapter):
         "shopify-api-version", "shopify-shop-domain",
     })  # fmt: skip
 
-    def verify(self, headers: Headers, body: bytes, secrets: Sequence[str], now: datetime) -> None:
+    def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
         """Base64 of HMAC-SHA256 over the body; for an hour after a rotation Shopify signs with the old secret.
 
         There is no timestamp in the signature, so `now` plays no part: a replay is caught by the delivery's id.
@@ -61,7 +61,7 @@ class Shopify(Adapter):
         if not given or not given.isascii():
             raise SignatureRefused("no signature" if not given else "the signature is not base64")
         signature, matched = given.encode("ascii"), False
-        for secret in secrets:
+        for secret in trust.secrets:
             if secret:  # an HMAC under an empty key proves nothing
                 digest = hmac.digest(secret.encode(), body, hashlib.sha256)
                 matched |= hmac.compare_digest(base64.b64encode(digest), signature)

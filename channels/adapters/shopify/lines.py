@@ -5,9 +5,10 @@ from functools import lru_cache
 
 import msgspec
 
-from channels.adapters.shopify.reading import Json, Reader, text
+from channels.adapters.shopify.reading import Reader
 from channels.adapters.shopify.refund import is_tip
 from channels.adapters.shopify.taxes import taxes
+from channels.reading import Json, text
 from channels.record import Jurisdiction, Tax
 from channels.sale import Discount, Line
 from salessync.core.money import allocate, to_major

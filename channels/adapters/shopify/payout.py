@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from channels.adapter import Context
-from channels.adapters.shopify.reading import Json, Reader, stamp
+from channels.adapters.shopify.reading import Reader
 from channels.adapters.shopify.words import (
     DISPUTE_KIND,
     DISPUTE_STATE,
@@ -14,6 +14,7 @@ from channels.adapters.shopify.words import (
 )
 from channels.dispute import Dispute
 from channels.payout import Payout, PayoutLine
+from channels.reading import Json, stamp
 from channels.record import Source
 from salessync.core import dates
 
@@ -133,7 +134,7 @@ def dispute_record(raw: Any, context: Context) -> Dispute:
     if at is None:
         reader.finish()
         raise AssertionError("a time that cannot be read is a problem")
-    day = reader.business_day(at, context)
+    day = reader.business_day(at, context.timezone, context.day_cut_hour)
     reader.finish()
     return Dispute(
         source=Source(

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from channels.adapter import Context
-from channels.adapters.shopify.reading import Json, Reader, stamp, text
+from channels.adapters.shopify.reading import Reader
 from channels.adapters.shopify.taxes import scaled_taxes
 from channels.adapters.shopify.transactions import payment_words, times
 from channels.adapters.shopify.words import NO_PAYMENT, REFUND_STATUS, RESTOCK
+from channels.reading import Json, stamp, text
 from channels.record import Source
 from channels.refund import Refund, RefundLine, RefundTender, RefundTotals
 from salessync.core.money import scale
@@ -61,7 +62,7 @@ def refund_record(raw: Any, context: Context, problems: list[Problem], where: st
         ),
         occurred_at=at,
         timezone=context.timezone,
-        business_date=reader.business_day(at, context),
+        business_date=reader.business_day(at, context.timezone, context.day_cut_hour),
         currency=reader.currency,
         extensions={"shopify": {"channel_liable": "not told"}} if reader.silent_about_collector else {},
         sale=sale,

@@ -7,12 +7,13 @@ import msgspec
 
 from channels.adapter import Context, customer_ref
 from channels.adapters.shopify.lines import order_lines
-from channels.adapters.shopify.reading import Json, Reader, stamp
+from channels.adapters.shopify.reading import Reader
 from channels.adapters.shopify.refund import refund_record
 from channels.adapters.shopify.totals import Sides, order_totals, presentment, sides_of
 from channels.adapters.shopify.transactions import EPOCH, fold, tenders
 from channels.adapters.shopify.words import PAYMENT_STATUS
 from channels.canonical import AnyRecord
+from channels.reading import Json, stamp
 from channels.record import Jurisdiction, Source
 from channels.refund import Refund
 from channels.sale import Customer, Sale, Tender, Totals
@@ -72,7 +73,7 @@ def _sale(reader: Reader, order: Json, identifier: str, refunds: list[Refund], c
         source=_source(reader, order, identifier, updated, context),
         occurred_at=at,
         timezone=context.timezone,
-        business_date=reader.business_day(at, context),
+        business_date=reader.business_day(at, context.timezone, context.day_cut_hour),
         currency=reader.currency,
         extensions={"shopify": notes} if notes else {},
         status=_status(order),  # type: ignore[arg-type]

@@ -3,8 +3,9 @@
 The order's own list of taxes is the sum of its lines' lists: only the lines' are read, unless they have none.
 """
 
-from channels.adapters.shopify.reading import Json, Reader
+from channels.adapters.shopify.reading import Reader
 from channels.adapters.shopify.words import percent, tax_place
+from channels.reading import Json
 from channels.record import Jurisdiction, Tax
 from salessync.core.money import allocate
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from channels.adapters.shopify.lines import Lines
-from channels.adapters.shopify.reading import Json, Reader
+from channels.adapters.shopify.reading import Reader
 from channels.adapters.shopify.taxes import taxes
+from channels.reading import Json
 from channels.record import Jurisdiction, Tax
 from channels.refund import Refund
 from channels.sale import Discount, Line, Presentment, Totals

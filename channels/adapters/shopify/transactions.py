@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from channels.adapter import Context
-from channels.adapters.shopify.reading import Json, Reader, card, stamp
+from channels.adapters.shopify.reading import Reader, card
 from channels.adapters.shopify.words import (
     ACTION,
     METHOD_TYPE,
@@ -22,6 +22,7 @@ from channels.adapters.shopify.words import (
     WITHOUT_PROCESSOR,
 )  # fmt: skip
 from channels.charge import Charge
+from channels.reading import Json, stamp
 from channels.record import Source
 from channels.sale import Tender
 
@@ -225,7 +226,7 @@ def _charge(reader: Reader, p: Payment, context: Context) -> Charge:
         ),
         occurred_at=p.at,
         timezone=context.timezone,
-        business_date=reader.business_day(p.at, context),
+        business_date=reader.business_day(p.at, context.timezone, context.day_cut_hour),
         currency=reader.read_currency(row.get("currency"), p.where + "currency") or "XXX",
         extensions={"shopify": extensions} if extensions else {},
         order_reference=reader.optional_id(row.get("order_id"), p.where + "order_id"),
