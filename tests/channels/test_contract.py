@@ -33,10 +33,15 @@ def signing(name):
     return importlib.import_module(f"tests.golden.{name}.sign")
 
 
+def _signs_header(name):
+    try:
+        return not any(hasattr(signing(name), flag) for flag in ("IN_BODY", "NO_WEBHOOK"))
+    except ModuleNotFoundError:
+        return True  # and its tests will say that sign.py is missing
+
+
 # `IN_BODY`: signed inside the body, so that the vendor's own tests must cover it; `NO_WEBHOOK`: nothing of it is ever posted.
-each_signing_adapter = pytest.mark.parametrize(
-    "name", [n for n in ADAPTERS if not any(hasattr(signing(n), flag) for flag in ("IN_BODY", "NO_WEBHOOK"))]
-)
+each_signing_adapter = pytest.mark.parametrize("name", [n for n in ADAPTERS if _signs_header(n)])
 
 
 def trust(name, secrets):
