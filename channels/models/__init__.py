@@ -1,6 +1,6 @@
 from channels.models.channel import Channel
-from channels.models.event import Event
+from channels.models.event import Event, Lease
 from channels.models.quarantine import QuarantinedEvent
 from channels.models.transaction import Line, Tender, Transaction, TransactionVersion
 
-__all__ = ["Channel", "Event", "Line", "QuarantinedEvent", "Tender", "Transaction", "TransactionVersion"]
+__all__ = ["Channel", "Event", "Lease", "Line", "QuarantinedEvent", "Tender", "Transaction", "TransactionVersion"]

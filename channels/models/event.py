@@ -1,5 +1,6 @@
 """The inbox: one row for each message that was captured, whatever became of it."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from channels.models.channel import Channel
@@ -74,3 +75,10 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.pk} {self.topic}"
+
+
+class Lease(models.Model):
+    """Fresh events that a worker has in hand: they stay `new` until its batch commits. Written only by channels/inbox.py."""
+
+    ends_at = models.DateTimeField(help_text="a worker that is gone by then gives its events back")
+    event_ids = ArrayField(models.BigIntegerField())

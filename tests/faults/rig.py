@@ -127,7 +127,7 @@ class Rig:
         )
 
     def in_work(self) -> bool:
-        return bool(self.query("SELECT 1 FROM channels_event WHERE state = 'claimed' LIMIT 1"))
+        return bool(self.query("SELECT 1 FROM channels_lease LIMIT 1"))
 
     def check(self) -> None:
         """Every 2xx sale is posted, exactly once, and every law holds."""
