@@ -14,6 +14,7 @@ from channels.inbox import Claimed, Outcome
 from channels.models import Channel
 from channels.record import Record
 from channels.sale import Sale
+from channels.wishes import Wish, waits_on
 from salessync.core.dates import version_key
 from salessync.core.problems import Refused
 
@@ -37,6 +38,7 @@ class ChannelFacts(NamedTuple):
     live_from: date | None
     stock_location: str
     refund_tax: str
+    asks: bool  # the vendor can be asked for what is missing
 
     def posts(self, record: Record) -> bool:
         """Whether the channel's sales of that day reach books and stock."""
@@ -85,24 +87,31 @@ def channel_facts(ids: Iterable[int]) -> dict[int, ChannelFacts]:
     return {
         c.pk: ChannelFacts(
             c.pk, c.company_id, c.company.slug, c.company.base_currency, c.slug, c.adapter, c.context(), c.posting_mode,
-            c.live_from, c.stock_location, c.refund_tax,
+            c.live_from, c.stock_location, c.refund_tax, c.asks,
         )
         for c in Channel.objects.select_related("company").filter(pk__in=set(ids))
     }  # fmt: skip
 
 
-def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts]) -> tuple[list[Arrival], list[Outcome]]:
-    """Each event's records, or why it has none: ignored with a reason, or quarantined with its problems."""
+class Read(NamedTuple):
+    """What a batch of events says; an event without arrivals has its outcome here."""
+
+    arrivals: list[Arrival]
+    outcomes: list[Outcome]
+    wishes: list[Wish]
+
+
+def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts]) -> Read:
+    """Each event's records, or why it has none: only a name, ignored with a reason, or quarantined with its problems."""
     arrivals: list[Arrival] = []
     outcomes: list[Outcome] = []
+    wishes: list[Wish] = []
     for event in events:
         channel = channels[event.channel_id]
         try:
-            records = adapters.get(channel.adapter).normalize(
-                payloads.parse_stored(event.body) if event.readable else payloads.parse(event.body),
-                event.topic or None,
-                channel.context,
-            )
+            adapter = adapters.get(channel.adapter)
+            payload = payloads.parse_stored(event.body) if event.readable else payloads.parse(event.body)
+            records = adapter.normalize(payload, event.topic or None, channel.context)
             _require_proof(records)
         except Refused as refused:
             outcomes.append(Outcome(event.id, "quarantined", problems=refused.problems))
@@ -110,12 +119,18 @@ def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts]) -> tuple[
         except Ignored as ignored:
             outcomes.append(Outcome(event.id, "ignored", reason=str(ignored)))
             continue
+        pointer = adapter.pointer(payload, event.topic)
+        if pointer is not None and (channel.asks or not records):
+            wishes.append(Wish(channel.id, pointer))
+            if not records:
+                outcomes.append(Outcome(event.id, "waiting", waiting_for=waits_on(channel.id, pointer)))
+                continue
         live = [r for r in records if not r.source.test]
         if not live:
             reason = "a test, not a sale" if records else "carries nothing to book"
             outcomes.append(Outcome(event.id, "ignored", reason=reason))
         arrivals.extend(Arrival(event.id, channel, record) for record in live)
-    return arrivals, outcomes
+    return Read(arrivals, outcomes, wishes)
 
 
 def _require_proof(records: Iterable[AnyRecord]) -> None:

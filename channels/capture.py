@@ -29,6 +29,7 @@ def capture(
     mode: str,
     received_at: datetime,
     topic: str | None = None,
+    lane: int = Event.Lane.LIVE,
 ) -> Captured:
     """Store one delivery, whatever it holds: what cannot be read goes to quarantine at once with its code.
 
@@ -38,7 +39,7 @@ def capture(
     sha256 = hashlib.sha256(body).digest()
     problems: list[Problem] = []
     try:
-        parsed: Any = payloads.parse(body)
+        parsed: Any = payloads.parse(adapter.body(headers, body))
         stored = payloads.dump(adapter.scrub(parsed))
     except Refused as refused:
         parsed, stored = None, payloads.mask_card_bytes(body)
@@ -52,6 +53,7 @@ def capture(
         dedupe_key=f"{delivery}:{sha256.hex()[:32]}".replace("\x00", ""),
         topic=(topic or envelope.topic)[:100].replace("\x00", ""),
         mode=mode,
+        lane=lane,
         headers={k: v[:300] for k, v in headers.items() if k in adapter.kept_headers},
         body=stored,
         sha256=sha256,
@@ -63,9 +65,9 @@ def capture(
 
 _INSERT = """
     INSERT INTO channels_event AS e
-        (company_id, channel_id, dedupe_key, topic, mode, headers, body, body_sha256, readable, state, problems, received_at,
-         finished_at)
-    VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s::jsonb, %s, CASE WHEN %s THEN now() END)
+        (company_id, channel_id, dedupe_key, topic, mode, lane, headers, body, body_sha256, readable, state, problems,
+         received_at, finished_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s::jsonb, %s, CASE WHEN %s THEN now() END)
     ON CONFLICT (channel_id, dedupe_key) DO UPDATE SET copies = e.copies + 1
     RETURNING id, copies
 """
@@ -78,6 +80,7 @@ def _insert(*, problems: list[Problem], headers: dict[str, str], **row: Any) -> 
             _INSERT,
             [
                 row["company_id"], row["channel_id"], row["dedupe_key"], row["topic"], row["mode"],
+                row["lane"],
                 json.dumps(headers).replace("\\u0000", ""), row["body"], row["sha256"],
                 not failed,
                 Event.State.QUARANTINED if failed else Event.State.NEW,

@@ -59,7 +59,7 @@ _LEASE = """
              WHERE state = 'new' AND attempts = 0
                AND channel_id IN (SELECT id FROM channels_channel WHERE status = 'live')
                AND id NOT IN (SELECT unnest(event_ids) FROM channels_lease)
-             ORDER BY id LIMIT %s) AS ids) AS found
+             ORDER BY lane, id LIMIT %s) AS ids) AS found
      WHERE cardinality(found.ids) > 0
     RETURNING id, event_ids
 """
@@ -81,7 +81,9 @@ _AGAIN = """
 def claim(*, limit: int) -> Taken:
     """Take up to `limit` events that were never tried; the lease is committed before the work begins."""
     with transaction.atomic(), bulk.binary_cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")  # a lease that a crash loses dies with its worker's connection
+        cursor.execute(
+            "SET LOCAL synchronous_commit = off"
+        )  # a lease that a crash loses dies with its worker's connection
         cursor.execute(_LOCK)
         cursor.execute(_RECOVER)
         cursor.execute(_LEASE, [settings.INBOX_LEASE_SECONDS, limit])
@@ -107,12 +109,6 @@ def claim_again() -> list[Claimed]:
         return [Claimed(*row) for row in cursor.fetchall()]
 
 
-_FINISHED = """
-    attempts = greatest(attempts, 1), claimed_at = coalesce(claimed_at, now()), finished_at = clock_timestamp()
-    WHERE state IN ('new', 'claimed')
-"""
-
-
 def finish(outcomes: Iterable[Outcome]) -> None:
     """Write what became of each event; part of the batch's own transaction."""
     posted, others = [], []
@@ -123,14 +119,16 @@ def finish(outcomes: Iterable[Outcome]) -> None:
             others.append(outcome)
     with bulk.binary_cursor() as cursor:
         cursor.execute(
-            "UPDATE channels_event SET state = 'posted', problems = NULL, " + _FINISHED + " AND id = ANY(%s::bigint[])",
+            "UPDATE channels_event SET state = 'posted', problems = NULL, attempts = greatest(attempts, 1),"
+            " claimed_at = coalesce(claimed_at, now()), finished_at = clock_timestamp()"
+            " WHERE id = ANY(%s::bigint[]) AND state IN ('new', 'claimed')",
             [posted],
         )
         if others:
             cursor.executemany(
-                "UPDATE channels_event SET state = %s, waiting_for = %s, problems = %s::jsonb, reason = %s, "
-                + _FINISHED
-                + " AND id = %s",
+                "UPDATE channels_event SET state = %s, waiting_for = %s, problems = %s::jsonb, reason = %s,"
+                " attempts = greatest(attempts, 1), claimed_at = coalesce(claimed_at, now()), finished_at = clock_timestamp()"
+                " WHERE id = %s AND state IN ('new', 'claimed')",
                 [
                     (
                         o.state,
@@ -151,6 +149,28 @@ def wake(keys: Iterable[str]) -> int:
             "UPDATE channels_event SET state = 'posted', waiting_for = NULL, finished_at = clock_timestamp()"
             " WHERE state = 'waiting' AND waiting_for = ANY(%s)",
             [list(keys)],
+        )
+        return cursor.rowcount
+
+
+def let_go(keys: Iterable[str], *, reason: str) -> int:
+    """What these events waited for will never come, and that is no fault."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE channels_event SET state = 'ignored', reason = %s, waiting_for = NULL, finished_at = clock_timestamp()"
+            " WHERE state = 'waiting' AND waiting_for = ANY(%s)",
+            [reason[:500], list(keys)],
+        )
+        return cursor.rowcount
+
+
+def give_up(keys: Iterable[str], problem: Problem) -> int:
+    """What these events waited for could not be had: a person must look."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE channels_event SET state = 'dead', problems = %s::jsonb, waiting_for = NULL,"
+            " finished_at = clock_timestamp() WHERE state = 'waiting' AND waiting_for = ANY(%s)",
+            [as_json([problem]), list(keys)],
         )
         return cursor.rowcount
 

@@ -10,10 +10,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from channels import adapter as adapters
-from channels.adapter import SignatureRefused
+from channels import certificates
+from channels.adapter import SignatureRefused, Trust
 from channels.capture import capture
+from channels.certificates import Untrusted
 from channels.models import Channel, Event
 from salessync.core import nudge
+from salessync.core.http import UnableToReach
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +34,42 @@ def receive(request: HttpRequest, slug: str) -> HttpResponse:
         channel = Channel.objects.filter(slug=slug).first() if "\x00" not in slug else None
         if channel is None:
             return _answer(401, "unauthorized")
+        adapter = adapters.get(channel.adapter)
+        if (said := adapter.greeting(headers, body)) is not None:
+            _keep_greeting(channel, said)
+            return _answer(200, "greeted")
         try:
-            adapters.get(channel.adapter).verify(
-                headers, body, channel.trust(url=request.build_absolute_uri()), received_at
-            )
-        except SignatureRefused as refused:
+            adapter.verify(headers, body, _trust(channel, request, headers), received_at)
+        except (SignatureRefused, Untrusted) as refused:
             logger.warning("webhook refused for channel %s: %s", channel.slug, refused)
             return _answer(401, "unauthorized")
         with transaction.atomic():
             captured = capture(
                 channel=channel, headers=headers, body=body, mode=Event.Mode.WEBHOOK, received_at=received_at
             )
+    except UnableToReach as error:
+        logger.warning("webhook for %s cannot be proven now: %s", slug[:60], error)
+        return _answer(503, "not stored", retry_after=30)
     except (DatabaseError, InterfaceError):
         logger.exception("webhook for %s was not stored; its sender will try again", slug[:60])
         return _answer(503, "not stored", retry_after=5)
     if not captured.duplicate:
         nudge.nudge(nudge.DRAIN_INBOX)
     return _answer(200, "duplicate" if captured.duplicate else "stored")
+
+
+def _trust(channel: Channel, request: HttpRequest, headers: dict[str, str]) -> Trust:
+    """The channel's secrets, the address that was called, and the certificate that the delivery names, if any."""
+    address = adapters.get(channel.adapter).certificate_url(headers)
+    return channel.trust(
+        url=request.build_absolute_uri(), certificate=certificates.certificate(address) if address else None
+    )
+
+
+def _keep_greeting(channel: Channel, said: str) -> None:
+    """For whoever sets the webhook up: some vendors send a code that has to be typed in there."""
+    logger.info("channel %s was greeted: %s", channel.slug, said)
+    Channel.objects.filter(pk=channel.pk).exclude(greeting=said[:300]).update(greeting=said[:300])
 
 
 def _read(request: HttpRequest) -> bytes | HttpResponse:

@@ -39,6 +39,8 @@ app.conf.update(
     task_routes={
         "salessync.tasks.drain_inbox": {"queue": "ingest"},
         "salessync.tasks.push_outbox": {"queue": "push"},  # slow network calls keep out of the inbox's way
+        "salessync.tasks.fetch_objects": {"queue": "vendors"},
+        "salessync.tasks.read_vendors": {"queue": "vendors"},
     },
     # workers
     task_acks_late=True,  # a task taken by a worker that dies is not lost …
@@ -57,6 +59,8 @@ app.conf.update(
     beat_schedule={
         "inbox": {"task": "salessync.tasks.drain_inbox", "schedule": 5.0, "options": {"expires": 60}},
         "outbox": {"task": "salessync.tasks.push_outbox", "schedule": 5.0, "options": {"expires": 60}},
+        "vendors": {"task": "salessync.tasks.read_vendors", "schedule": 15.0, "options": {"expires": 15}},
+        "fetches": {"task": "salessync.tasks.fetch_objects", "schedule": 5.0, "options": {"expires": 15}},
     },
 )
 

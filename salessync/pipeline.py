@@ -10,11 +10,12 @@ unique keys make doing them again a no-op. A poison event is found by halving it
 import gc
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from channels import arrivals, inbox, transactions
+from channels import adapter as adapters
+from channels import arrivals, inbox, transactions, wishes
 from channels.arrivals import Arrival
 from channels.family import waits_for_sale
 from channels.inbox import Claimed, Outcome
@@ -91,7 +92,7 @@ def process(events: Sequence[Claimed]) -> None:
 def _live(events: Sequence[Claimed]) -> int:
     """The stages, in the order in which a sale passes through them; returns the number of new journal entries."""
     channels = arrivals.channel_facts(e.channel_id for e in events)
-    records, outcomes = arrivals.read(events, channels)  # normalize and validate
+    records, outcomes, wanted = arrivals.read(events, channels)  # normalize and validate
     records, without_rate = rates.require(records)
     outcomes += without_rate
     entries: list[int] = []
@@ -101,9 +102,12 @@ def _live(events: Sequence[Claimed]) -> int:
         assessments.record(stored)
         moves.apply(works, stored.created)
         entries = journal.post(works, stored.created)  # the ledger, and with each entry its delivery to Bookkeeper
-        outcomes += _outcomes(records, stored, works)
+        fates = _outcomes(records, stored, works)
+        outcomes += fates
+        wanted += _parents(records, fates)
         _record_audit(stored)
         inbox.wake(_waiting_for(w.channel.id, w.key) for w in works if w.family.sale)
+    wishes.wish(wanted)  # what an event only named, and sales that others wait for
     inbox.finish(outcomes)
     return len(entries)
 
@@ -125,6 +129,16 @@ def _outcomes(records: Sequence[Arrival], stored: Stored, works: Sequence[Family
         else:
             found[a.event_id] = Outcome(a.event_id, "posted")
     return list(found.values())
+
+
+def _parents(records: Sequence[Arrival], fates: Sequence[Outcome]) -> Iterator[wishes.Wish]:
+    """The sales that waiting refunds and charges belong to, where their vendor can be asked; they may still come by themselves."""
+    waiting = {fate.event_id for fate in fates if fate.state == "waiting"}
+    for a in records:
+        if a.event_id in waiting and a.channel.asks:
+            pointer = adapters.get(a.channel.adapter).parent(a.record)
+            if pointer is not None:
+                yield wishes.Wish(a.channel.id, pointer, wishes.PARENT_PATIENCE)
 
 
 def _waiting_for(channel_id: int, family: str) -> str:

@@ -2,6 +2,7 @@
 
 from django.db import close_old_connections
 
+from channels import fetching, poll
 from ledger import outbox
 from salessync import pipeline
 from salessync.celery import app
@@ -12,6 +13,20 @@ def drain_inbox() -> None:
     """Sent when something was captured, and by beat for what nobody nudged for or is due again."""
     close_old_connections()
     pipeline.drain()
+
+
+@app.task
+def read_vendors() -> None:
+    """Sent by beat: lists whose turn it is, live before backfill."""
+    close_old_connections()
+    poll.read_due(seconds=45)
+
+
+@app.task
+def fetch_objects() -> None:
+    """Sent by beat and when an event named an object only."""
+    close_old_connections()
+    fetching.fetch_due(seconds=45)
 
 
 @app.task

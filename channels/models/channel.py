@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from channels import adapter as adapters
+from channels.client import Account
 from channels.record import Jurisdiction
 from salessync.core import crypto, dates
 from salessync.core.models import Company
@@ -60,6 +61,12 @@ class Channel(models.Model):
         default="pro_rata",
         help_text="tax in an amount-only refund",
     )
+    greeting = models.CharField(
+        max_length=300,
+        blank=True,
+        editable=False,
+        help_text="what the vendor said, unsigned, when its webhook was set up",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -93,6 +100,18 @@ class Channel(models.Model):
         """What a delivery to this channel is proven against; `url`: where it arrived, unless the channel knows its address."""
         known = self.credentials.get("notification_url") or url
         return adapters.Trust(secrets=tuple(self.secrets), urls=(known,) if known else (), certificate=certificate)
+
+    @property
+    def asks(self) -> bool:
+        """Whether its vendor can be asked: credentials beyond those that prove what comes in."""
+        return bool(self.credentials.keys() - {"secrets", "notification_url"})
+
+    def account(self) -> Account:
+        """Whom the adapter speaks for when it asks the vendor."""
+        kept = self.credentials
+        return Account(
+            channel=self.slug, credentials=kept, base_url=str(kept.get("base_url") or ""), test=kept.get("test") is True
+        )
 
     def context(self) -> adapters.Context:
         """What normalize is told about this channel."""

@@ -20,7 +20,14 @@ class Event(models.Model):
 
     class Mode(models.TextChoices):
         WEBHOOK = "webhook"
+        POLL = "poll"
+        FETCH = "fetch"
+        BACKFILL = "backfill"
         FILE = "file"
+
+    class Lane(models.IntegerChoices):
+        LIVE = 0
+        BACKFILL = 1
 
     id = models.BigAutoField(primary_key=True)
     company_id = models.BigIntegerField()
@@ -32,6 +39,9 @@ class Event(models.Model):
     body = models.BinaryField(help_text="scrubbed: without personal data and card numbers")
     readable = models.BooleanField(db_default=True, help_text="false: no JSON that every reader reads alike")
     body_sha256 = models.BinaryField(max_length=32, help_text="of the bytes as they were received")
+    lane = models.PositiveSmallIntegerField(
+        choices=Lane.choices, db_default=Lane.LIVE, help_text="what happens now goes before what happened long ago"
+    )
     state = models.CharField(max_length=12, choices=State.choices, db_default=State.NEW)
     attempts = models.PositiveSmallIntegerField(db_default=0)
     next_attempt_at = models.DateTimeField(
@@ -58,7 +68,7 @@ class Event(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["id"], name="event_fresh", condition=models.Q(state="new", attempts=0)),
+            models.Index(fields=["lane", "id"], name="event_due", condition=models.Q(state="new", attempts=0)),
             models.Index(
                 fields=["next_attempt_at"],
                 name="event_retry",

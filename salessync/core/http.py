@@ -17,7 +17,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
@@ -61,7 +61,7 @@ class UnableToReach(Exception):
 
 
 class Answer(NamedTuple):
-    """A 2xx answer; header names in lower case."""
+    """A 2xx answer, or one that the caller accepts; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -91,6 +91,20 @@ def get_json(
     return _call("GET", url, dict(headers or {}), timeout, params=params)
 
 
+def call(
+    *,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    params: Mapping[str, Any] | None = None,
+    body: bytes | None = None,
+    accepts: Collection[int] = (),
+    timeout: float = 30.0,
+) -> Answer:
+    """Any request; returns a 2xx answer or one with a status in `accepts`, UnableToReach for anything else."""
+    return _call(method, url, dict(headers), timeout, body=body, params=params, accepts=accepts)
+
+
 def _call(
     method: str,
     url: str,
@@ -99,6 +113,7 @@ def _call(
     *,
     body: bytes | None = None,
     params: Mapping[str, Any] | None = None,
+    accepts: Collection[int] = (),
 ) -> Answer:
     host = _checked_host(url)
     headers = {"Accept": "application/json", **headers}
@@ -123,7 +138,7 @@ def _call(
             raise UnableToReach(f"{host}: {_reason(error)}") from None
         if deadline.expired:  # an answer without a length looks complete when its connection is cut
             raise UnableToReach(f"{host}: no complete answer within {timeout:g} s")
-    if not 200 <= response.status_code < 300:
+    if not 200 <= response.status_code < 300 and response.status_code not in accepts:
         raise _refusal(host, response, content)
     return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, content)
 

@@ -18,6 +18,7 @@ from channels.adapter import (
     SignatureRefused,
     Trust,
 )
+from channels.adapters.shopify.client import Client
 from channels.adapters.shopify.payout import dispute_record, payout_record
 from channels.adapters.shopify.refund import refund_record
 from channels.adapters.shopify.sale import order_records
@@ -40,7 +41,7 @@ TOPICS = ORDER_TOPICS | {
 }
 
 
-class Shopify(Adapter):
+class Shopify(Client, Adapter):
     """One Shopify shop."""
 
     name = "shopify"

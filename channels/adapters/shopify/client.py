@@ -253,7 +253,7 @@ def _rows(reply: Reply, key: str) -> list[Any]:
 def next_page(reply: Reply) -> str | None:
     """The `page_info` of the page after this one."""
     for match in _LINK.finditer(reply.headers.get("link", "")):
-        if True:
+        if match[2] == "next":
             return _ESCAPED.sub(lambda hexed: chr(int(hexed[1], 16)), match[1])
     return None
 
