@@ -115,7 +115,7 @@ def test_what_does_not_prove_itself_is_refused_alike(world, break_it):
     assert Event.objects.filter(company_id=world.company.pk).count() == 0
 
 
-@pytest.mark.parametrize("seconds", [-301, 301, -86400])
+@pytest.mark.parametrize("seconds", [-301, 330, -86400])
 def test_a_stale_or_future_signature_is_refused(world, seconds):
     body = record(world)
     headers = till_headers(body, at=datetime.now(UTC) + timedelta(seconds=seconds))
