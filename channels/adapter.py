@@ -72,6 +72,7 @@ class Adapter:
     label: ClassVar[str]
     topics: ClassVar[frozenset[str]] = frozenset()  # the vendor's event names that a webhook may be subscribed to
     kept_headers: ClassVar[frozenset[str]] = frozenset()
+    settles: ClassVar[bool] = False  # its charges may pay for sales of other channels of the company
     missing: ClassVar[Mapping[str, str]] = {}  # of ABILITIES what the vendor does not have, or we do not read, and why
     streams: ClassVar[tuple[Stream, ...]] = ()
     limits: ClassVar[Limits] = Limits(per_second=2.0, burst=10)

@@ -39,6 +39,7 @@ class ChannelFacts(NamedTuple):
     stock_location: str
     refund_tax: str
     asks: bool  # the vendor can be asked for what is missing
+    processors: tuple[int, ...]  # the company's channels that bring charges of other channels' sales
 
     def posts(self, record: Record) -> bool:
         """Whether the channel's sales of that day reach books and stock."""
@@ -49,6 +50,7 @@ class Arrival:
     """One record that an event brought, on its way through the batch."""
 
     __slots__ = (
+        "awaits",
         "channel",
         "digest",
         "encoded",
@@ -64,8 +66,9 @@ class Arrival:
         self.event_id, self.channel, self.record = event_id, channel, record
         self.encoded = canonical.encode(record)
         self.digest = canonical.digest(self.encoded)
-        self.family = family_key(record)
+        self.family = f"{channel.id}:{family_key(record)}"
         self.order = version_order(record, self.digest)
+        self.awaits: str | None = None  # a charge's sale, which may come from another channel
         self.transaction_id = 0
         self.version_id = 0
 
@@ -84,12 +87,15 @@ def version_order(record: AnyRecord, digest: bytes) -> str:
 
 def channel_facts(ids: Iterable[int]) -> dict[int, ChannelFacts]:
     """The channels of a batch, in one query."""
+    found = {c.pk: c for c in Channel.objects.select_related("company")}  # a company has few channels
+    processors = [c for c in found.values() if adapters.get(c.adapter).settles]
     return {
         c.pk: ChannelFacts(
             c.pk, c.company_id, c.company.slug, c.company.base_currency, c.slug, c.adapter, c.context(), c.posting_mode,
             c.live_from, c.stock_location, c.refund_tax, c.asks,
+            tuple(p.pk for p in processors if p.company_id == c.company_id),
         )
-        for c in Channel.objects.select_related("company").filter(pk__in=set(ids))
+        for c in (found[id_] for id_ in set(ids))
     }  # fmt: skip
 
 

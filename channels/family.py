@@ -23,14 +23,21 @@ class Member(msgspec.Struct, frozen=True):
 
     transaction_id: int
     record: AnyRecord
+    channel_id: int = 0
 
 
 class Family(msgspec.Struct):
-    """`refunds` in the order in which they happened, whatever the order in which they arrived."""
+    """`refunds` in the order in which they happened, whatever the order in which they arrived.
+
+    `settled`: refunds of charges, the processor's side of money that went back. `told`: the payments that an earlier version of the
+    sale told, where its current one does not speak of them.
+    """
 
     sale: Member | None
     refunds: list[Member]
     charges: list[Member]
+    settled: list[Member] = []
+    told: list[Tender] | None = None
 
 
 def family_key(record: AnyRecord) -> str:
@@ -53,34 +60,42 @@ def waits_for_sale(record: AnyRecord) -> bool:
     return isinstance(record, Charge)
 
 
-def gather(members: Iterable[Member]) -> Family:
+def gather(members: Iterable[Member], told: list[Tender] | None = None) -> Family:
     """Sort the members of one family into their places."""
     sale: Member | None = None
-    refunds, charges = [], []
+    refunds: list[Member] = []
+    charges: list[Member] = []
+    settled: list[Member] = []
     for member in members:
         if isinstance(member.record, Sale):
             sale = member
         elif isinstance(member.record, Refund):
-            refunds.append(member)
+            (settled if member.record.charge and not member.record.sale else refunds).append(member)
         elif isinstance(member.record, Charge):
             charges.append(member)
     if len(refunds) > 1:
         refunds.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
     if len(charges) > 1:
         charges.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
-    return Family(sale, refunds, charges)
+    return Family(sale, refunds, charges, settled, told)
 
 
 def tenders(family: Family) -> list[Tender] | None:
-    """The sale's tenders in its own currency, completed by its charges; None while nobody has named any."""
+    """The sale's tenders in its own currency, completed by its charges; None while nobody has named any.
+
+    Charges of another channel are the processor's side: where the sale's own channel names payments, they are these payments.
+    """
     assert family.sale is not None and isinstance(family.sale.record, Sale)
     sale = family.sale.record
-    if not family.charges:
-        return sale.tenders
-    known = list(sale.tenders or [])
+    stated = family.told if sale.tenders is None else sale.tenders
+    own = [m for m in family.charges if m.channel_id == family.sale.channel_id]
+    charges = own if own or stated else family.charges
+    if not charges:
+        return stated
+    known = list(stated or [])
     ids = {t.id for t in known} | {t.reference for t in known if t.reference}
     brought: list[tuple[int, Tender, Charge]] = []
-    for member in family.charges:
+    for member in charges:
         charge = member.record
         assert isinstance(charge, Charge)
         if charge.source.id not in ids and (charge.reference is None or charge.reference not in ids):

@@ -90,7 +90,9 @@ def customer(value: Any) -> Any:
     if type(value) is not dict:
         return None
     identifier = value.get("id")
-    if (type(identifier) is int and 0 <= identifier < 10**30) or (type(identifier) is str and len(identifier) <= 255):
+    if type(identifier) is str and (len(identifier) > 255 or (identifier and not identifier.strip())):
+        identifier = " "  # no id, and refused as such
+    elif type(identifier) is str or (type(identifier) is int and 0 <= identifier < 10**30):
         identifier = customer_ref(identifier)
-    kept = {"id": " " if type(identifier) is str and not identifier.startswith("sha256:") else scalar(identifier)}
+    kept = {"id": scalar(identifier)}
     return kept | ({"tax_exempt": value["tax_exempt"]} if type(value.get("tax_exempt")) is bool else {})

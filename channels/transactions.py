@@ -3,17 +3,17 @@
 An older version never overwrites a newer one, and the order of arrival does not matter. Set-based: a few statements a batch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from channels import canonical
-from channels.arrivals import Arrival, ChannelFacts
+from channels import canonical, links
+from channels.arrivals import Arrival, ChannelFacts, channel_facts
 from channels.canonical import AnyRecord
 from channels.family import Family, Member, gather
 from channels.models import Transaction, TransactionVersion
 from channels.refund import Refund
-from channels.sale import Sale
+from channels.sale import Sale, Tender
 from salessync.core import bulk
 from salessync.core.locks import lock_families
 
@@ -26,7 +26,9 @@ class Stored(NamedTuple):
     accepted: list[Arrival]
     repeated: list[Arrival]  # what stands already: adds nothing, unless a setting has changed since
     created: set[int]  # transaction ids that did not exist before
-    stale: set[int]  # events all of whose records were older than what stands
+    stale: set[int]  # events all of whose records were older than what stands, and told nothing that it does not
+    joined: set[str]  # families that got a member from another channel
+    left: set[str]  # families whose member found its sale in another one
 
 
 class FamilyWork(NamedTuple):
@@ -39,14 +41,16 @@ class FamilyWork(NamedTuple):
 
 
 def store(arrivals: Sequence[Arrival]) -> Stored:
-    """Lock the families, then accept what is newer than what stands."""
-    lock_families({(a.channel.id, a.family) for a in arrivals})
+    """Lock the families, then accept what is newer than what stands, and bring together what an exact reference joins."""
+    lock_families({a.family for a in arrivals} | links.references(arrivals))
+    links.follow(arrivals)
     keys = [_key(a) for a in arrivals]
     standing = _standing(set(keys))
     newest: dict[Key, Arrival] = {}
     versions: list[Arrival] = []
     repeated: list[Arrival] = []
     created: set[int] = set()
+    tellers: list[Arrival] = []
     fates: dict[int, list[bool]] = {}
     ids = iter(bulk.next_ids(Transaction, len(set(keys) - standing.keys())))
     for key, arrival in zip(keys, arrivals, strict=True):
@@ -61,13 +65,48 @@ def store(arrivals: Sequence[Arrival]) -> Stored:
             if arrival.order == current[1]:
                 repeated.append(arrival)
             if arrival.order <= current[1]:
+                if stale and _tells_payments(arrival.record):
+                    tellers.append(arrival)
                 continue
         standing[key] = (arrival.transaction_id, arrival.order)
         newest[key] = arrival
         versions.append(arrival)
     accepted = list(newest.values())
-    _write(accepted, versions, created)
-    return Stored(accepted, repeated, created, {event for event, stale in fates.items() if all(stale)})
+    late = _not_told_yet(tellers, newest)  # older, but it may be the only one that speaks of the payments
+    for arrival in late:
+        fates[arrival.event_id].append(False)
+    _write(accepted, [*versions, *late], created)
+    joined, left = links.adopt(accepted)
+    stale_events = {event for event, stale in fates.items() if all(stale)}
+    return Stored(accepted, [*repeated, *late], created, stale_events, joined, left)
+
+
+def _tells_payments(record: AnyRecord) -> bool:
+    return isinstance(record, Sale) and record.tenders is not None
+
+
+def _not_told_yet(tellers: Sequence[Arrival], newest: Mapping[Key, Arrival]) -> list[Arrival]:
+    """Those of the older versions that tell what the standing one does not, and are not stored."""
+    tellers = [a for a in tellers if not (_key(a) in newest and _tells_payments(newest[_key(a)].record))]
+    if not tellers:
+        return []
+    with bulk.binary_cursor() as cursor:
+        cursor.execute(
+            "SELECT v.transaction_id, v.digest, t.version_id = v.id AND v.payments_order IS NOT NULL"
+            "  FROM channels_transaction t JOIN channels_transactionversion v ON v.transaction_id = t.id"
+            " WHERE t.id = ANY(%s)",
+            [[a.transaction_id for a in tellers]],
+        )
+        rows = cursor.fetchall()
+    known = {(transaction_id, bytes(digest)) for transaction_id, digest, _ in rows}
+    silent_now = {_key(a) for a in tellers if _key(a) in newest}
+    told = {transaction_id for transaction_id, _, tells in rows if tells}
+    found = {
+        (a.transaction_id, a.digest): a
+        for a in tellers
+        if (a.transaction_id, a.digest) not in known and (_key(a) in silent_now or a.transaction_id not in told)
+    }
+    return list(found.values())
 
 
 def _key(arrival: Arrival) -> Key:
@@ -127,11 +166,11 @@ _TRANSACTION = [
     ("id", "int8"), ("company_id", "int8"), ("channel_id", "int8"), ("type", "text"), ("source_id", "text"),
     ("family", "text"), ("number", "text"), ("version", "text"), ("version_order", "text"), ("version_id", "int8"),
     ("status", "text"), ("payment_status", "text"), ("currency", "text"), ("total", "int8"),
-    ("occurred_at", "timestamptz"), ("business_date", "date"), ("location", "text"),
+    ("occurred_at", "timestamptz"), ("business_date", "date"), ("location", "text"), ("awaits", "text"),
 ]  # fmt: skip
 _VERSION = [
     ("id", "int8"), ("company_id", "int8"), ("transaction_id", "int8"), ("version", "text"), ("digest", "bytea"),
-    ("record", "bytea"), ("event_id", "int8"),
+    ("record", "bytea"), ("event_id", "int8"), ("payments_order", "text"),
 ]  # fmt: skip
 _LINE = [
     ("transaction_id", "int8"), ("position", "int2"), ("company_id", "int8"), ("line_id", "text"), ("type", "text"),
@@ -151,13 +190,14 @@ def _transaction_row(arrival: Arrival) -> tuple[Any, ...]:
         source.number, source.version, arrival.order, arrival.version_id,
         getattr(record, "status", None) or getattr(record, "state", ""), getattr(record, "payment_status", None),
         record.currency, total_of(record), record.occurred_at, record.business_date, source.location,
+        arrival.awaits,
     )  # fmt: skip
 
 
 def _version_row(arrival: Arrival) -> tuple[Any, ...]:
     return (
         arrival.version_id, arrival.channel.company_id, arrival.transaction_id, arrival.record.source.version,
-        arrival.digest, arrival.encoded, arrival.event_id,
+        arrival.digest, arrival.encoded, arrival.event_id, arrival.order if _tells_payments(arrival.record) else None,
     )  # fmt: skip
 
 
@@ -202,57 +242,105 @@ def total_of(record: AnyRecord) -> int:
 
 def families(stored: Stored) -> list[FamilyWork]:
     """Every family that the batch changed, with the members that were stored before; sorted, for locks further on."""
-    groups: dict[tuple[int, str], list[Member]] = {}
+    groups: dict[str, list[Member]] = {}
     channels: dict[int, ChannelFacts] = {}
     versions: dict[int, int] = {}
     for arrival in stored.accepted:
         if arrival.record.kind in ("sale", "refund", "charge"):
             channels[arrival.channel.id] = arrival.channel
-            groups.setdefault((arrival.channel.id, arrival.family), []).append(
-                Member(arrival.transaction_id, arrival.record)
+            groups.setdefault(arrival.family, []).append(
+                Member(arrival.transaction_id, arrival.record, arrival.channel.id)
             )
             versions[arrival.transaction_id] = arrival.version_id
     for arrival in stored.repeated:
         channels[arrival.channel.id] = arrival.channel
-        groups.setdefault((arrival.channel.id, arrival.family), [])
+        groups.setdefault(arrival.family, [])
+    for key in stored.joined:
+        groups.setdefault(key, [])
     if groups:
-        for channel_id, key, transaction_id, version_id, record in stored_members(list(groups), besides=list(versions)):
-            groups[channel_id, key].append(Member(transaction_id, canonical.decode(bytes(record))))
-            versions[transaction_id] = version_id
+        for row in stored_members(list(groups), besides=list(versions)):
+            groups[row.family].append(Member(row.transaction_id, canonical.decode(bytes(row.record)), row.channel_id))
+            versions[row.transaction_id] = row.version_id
+    homes = {home(key) for key in groups}
+    channels |= channel_facts(homes - channels.keys()) if homes - channels.keys() else {}
+    told = told_before(groups, stored.created)
     return [
         FamilyWork(
-            channels[channel_id], key, gather(members), {m.transaction_id: versions[m.transaction_id] for m in members}
+            channels[home(key)], key, gather(members, told.get(key)),
+            {m.transaction_id: versions[m.transaction_id] for m in members},
         )
-        for (channel_id, key), members in sorted(groups.items(), key=lambda item: item[0])
-    ]
+        for key, members in sorted(groups.items())
+    ]  # fmt: skip
 
 
-def stored_members(keys: Sequence[tuple[int, str]], *, besides: Sequence[int] = ()) -> list[tuple[Any, ...]]:
-    """(channel, family, transaction, version row, record's JSON) of these families' members, but for those `besides`."""
+def home(family: str) -> int:
+    """The channel of the sale that a family's key names."""
+    return int(family.partition(":")[0])
+
+
+class StoredMember(NamedTuple):
+    """One transaction of a family at its current version."""
+
+    family: str
+    channel_id: int
+    transaction_id: int
+    version_id: int
+    record: bytes
+
+
+def stored_members(keys: Sequence[str], *, besides: Sequence[int] = ()) -> list[StoredMember]:
+    """The stored members of these families, but for the transactions in `besides`."""
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
-            SELECT t.channel_id, t.family, t.id, v.id, v.record
-              FROM unnest(%s::bigint[], %s::text[]) AS k(channel_id, family)
+            SELECT t.family, t.channel_id, t.id, v.id, v.record
+              FROM unnest(%s::text[]) AS k(family)
              CROSS JOIN LATERAL (  -- by key, one by one: OFFSET keeps the planner from reading the whole table instead
                    SELECT * FROM channels_transaction
-                    WHERE channel_id = k.channel_id AND family = k.family
+                    WHERE family = k.family
                       AND type IN ('sale', 'refund', 'charge') AND id <> ALL(%s::bigint[]) OFFSET 0) t
              CROSS JOIN LATERAL (SELECT * FROM channels_transactionversion WHERE id = t.version_id OFFSET 0) v
             """,
-            [[k[0] for k in keys], [k[1] for k in keys], list(besides)],
+            [list(keys), list(besides)],
         )
-        return cursor.fetchall()
+        return [StoredMember(*row) for row in cursor.fetchall()]
 
 
-def known_sales(keys: set[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Which of these (channel, source id of a sale) are stored."""
+def told_before(groups: Mapping[str, Sequence[Member]], created: set[int]) -> dict[str, list[Tender]]:
+    """The payments of sales whose current version does not speak of them, from their latest version that did."""
+    silent = {
+        member.transaction_id: key
+        for key, members in groups.items()
+        for member in members
+        if isinstance(member.record, Sale) and member.record.tenders is None and member.transaction_id not in created
+    }
+    if not silent:
+        return {}
+    with bulk.binary_cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT v.transaction_id, v.record FROM unnest(%s::bigint[]) AS s(id)
+             CROSS JOIN LATERAL (
+                   SELECT transaction_id, record FROM channels_transactionversion
+                    WHERE transaction_id = s.id AND payments_order IS NOT NULL
+                    ORDER BY payments_order COLLATE "C" DESC LIMIT 1) v
+            """,
+            [list(silent)],
+        )
+        found = {}
+        for transaction_id, record in cursor.fetchall():
+            sale = canonical.decode(bytes(record))
+            if isinstance(sale, Sale) and sale.tenders is not None:
+                found[silent[transaction_id]] = sale.tenders
+        return found
+
+
+def known_sales(keys: set[str]) -> set[str]:
+    """Which of these families have their sale."""
     if not keys:
         return set()
     with bulk.binary_cursor() as cursor:
         cursor.execute(
-            "SELECT channel_id, source_id FROM channels_transaction JOIN unnest(%s::bigint[], %s::text[]) AS k(c, s)"
-            " ON channel_id = k.c AND source_id = k.s AND type = 'sale'",
-            [list(column) for column in zip(*keys, strict=True)],
+            "SELECT DISTINCT family FROM channels_transaction WHERE family = ANY(%s) AND type = 'sale'", [list(keys)]
         )
-        return {(channel, source) for channel, source in cursor.fetchall()}
+        return {family for (family,) in cursor.fetchall()}

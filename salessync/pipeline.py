@@ -106,7 +106,7 @@ def _live(events: Sequence[Claimed]) -> int:
         outcomes += fates
         wanted += _parents(records, fates)
         _record_audit(stored)
-        inbox.wake(_waiting_for(w.channel.id, w.key) for w in works if w.family.sale)
+        inbox.wake([w.key for w in works if w.family.sale] + sorted(stored.left))
     wishes.wish(wanted)  # what an event only named, and sales that others wait for
     inbox.finish(outcomes)
     return len(entries)
@@ -114,18 +114,14 @@ def _live(events: Sequence[Claimed]) -> int:
 
 def _outcomes(records: Sequence[Arrival], stored: Stored, works: Sequence[FamilyWork]) -> list[Outcome]:
     """posted; or waiting, where all that an event brought says nothing until its sale is known; or ignored as outdated."""
-    with_sale = {(w.channel.id, w.key) for w in works if w.family.sale}
-    with_sale |= transactions.known_sales(
-        {(a.channel.id, a.family) for a in records if waits_for_sale(a.record)} - with_sale
-    )
+    with_sale = {w.key for w in works if w.family.sale}
+    with_sale |= transactions.known_sales({a.family for a in records if waits_for_sale(a.record)} - with_sale)
     found: dict[int, Outcome] = {}
     for a in records:
         if a.event_id in stored.stale:
             found[a.event_id] = Outcome(a.event_id, "ignored", reason="a newer version of it stands already")
-        elif waits_for_sale(a.record) and (a.channel.id, a.family) not in with_sale:
-            found.setdefault(
-                a.event_id, Outcome(a.event_id, "waiting", waiting_for=_waiting_for(a.channel.id, a.family))
-            )
+        elif waits_for_sale(a.record) and a.family not in with_sale:
+            found.setdefault(a.event_id, Outcome(a.event_id, "waiting", waiting_for=a.family))
         else:
             found[a.event_id] = Outcome(a.event_id, "posted")
     return list(found.values())
@@ -139,10 +135,6 @@ def _parents(records: Sequence[Arrival], fates: Sequence[Outcome]) -> Iterator[w
             pointer = adapters.get(a.channel.adapter).parent(a.record)
             if pointer is not None:
                 yield wishes.Wish(a.channel.id, pointer, wishes.PARENT_PATIENCE)
-
-
-def _waiting_for(channel_id: int, family: str) -> str:
-    return f"{channel_id}:{family}"
 
 
 def _record_audit(stored: Stored) -> None:

@@ -1,6 +1,6 @@
 """The whole story of one sale, read across the packages: what the channel sent, what it became, and how long each step took.
 
-A sale is shown with its refunds and charges (one family of one channel). One query a table, however many members there are.
+A sale is shown with its refunds and charges (one family; a processor's charges may come from another channel). One query a table, however many members there are.
 """
 
 from collections.abc import Iterable, Sequence
@@ -128,9 +128,7 @@ def of(transaction: Transaction) -> Story:
 
 def _family(transaction: Transaction) -> dict[int, Transaction]:
     """Its members by id, the sale first; the transaction itself is among them however many there are."""
-    found = Transaction.objects.filter(channel=transaction.channel_id, family=transaction.family).select_related(
-        "channel"
-    )
+    found = Transaction.objects.filter(family=transaction.family).select_related("channel")
     members = {t.pk: t for t in found.order_by("id")[:MEMBERS]} | {transaction.pk: transaction}
     return dict(sorted(members.items(), key=lambda item: (ORDER.get(item[1].type, 9), item[1].occurred_at, item[0])))
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -10,7 +10,7 @@ from channels import arrivals, canonical
 from channels.family import Family, Member, gather
 from channels.refund import Refund
 from channels.sale import Sale
-from channels.transactions import FamilyWork, stored_members
+from channels.transactions import FamilyWork, StoredMember, home, stored_members, told_before
 from ledger import journal
 from salessync.core.problems import Refused
 
@@ -155,32 +155,35 @@ def _families(progress: Progress) -> list[Law]:
 
 def _chunks(unreadable: list[str]) -> Iterator[list[FamilyWork]]:
     """All families, some at a time."""
-    last: tuple[int, str] = (0, "")
+    last = ""
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT DISTINCT channel_id, family FROM channels_transaction WHERE type IN ('sale', 'refund', 'charge')"
-                " AND (channel_id, family) > (%s, %s) ORDER BY 1, 2 LIMIT %s",
-                [*last, CHUNK],
+                "SELECT DISTINCT family FROM channels_transaction WHERE type IN ('sale', 'refund', 'charge')"
+                " AND family > %s ORDER BY 1 LIMIT %s",
+                [last, CHUNK],
             )
-            keys = cursor.fetchall()
+            keys = [key for (key,) in cursor.fetchall()]
         if not keys:
             return
         last = keys[-1]
         yield _works(stored_members(keys), unreadable)
 
 
-def _works(rows: Iterable[tuple[Any, ...]], unreadable: list[str]) -> list[FamilyWork]:
-    members: dict[tuple[int, str], list[Member]] = defaultdict(list)
-    versions: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)
-    for channel_id, family, id_, version_id, record in rows:
+def _works(rows: Iterable[StoredMember], unreadable: list[str]) -> list[FamilyWork]:
+    members: dict[str, list[Member]] = defaultdict(list)
+    versions: dict[str, dict[int, int]] = defaultdict(dict)
+    for row in rows:
         try:
-            members[channel_id, family].append(Member(id_, canonical.decode(bytes(record))))
-            versions[channel_id, family][id_] = version_id
+            record = canonical.decode(bytes(row.record))
         except Refused:
-            unreadable.append(f"transaction {id_}")
-    facts = arrivals.channel_facts(channel for channel, _ in members)
-    return [FamilyWork(facts[c], family, gather(ms), versions[c, family]) for (c, family), ms in members.items()]
+            unreadable.append(f"transaction {row.transaction_id}")
+            continue
+        members[row.family].append(Member(row.transaction_id, record, row.channel_id))
+        versions[row.family][row.transaction_id] = row.version_id
+    facts = arrivals.channel_facts(home(key) for key in members)
+    told = told_before(members, set())
+    return [FamilyWork(facts[home(k)], k, gather(ms, told.get(k)), versions[k]) for k, ms in members.items()]
 
 
 def _all_given_back(family: Family) -> bool:

@@ -40,6 +40,7 @@ class Standard(Adapter):
 
     name = "standard"
     label = "Standard (our own JSON)"
+    settles = True
     topics = frozenset(canonical.TYPES)
     kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
 

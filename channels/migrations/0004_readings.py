@@ -6,104 +6,190 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('channels', '0003_lease'),
+        ("channels", "0003_lease"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Fetch',
+            name="Fetch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=40)),
-                ('object_id', models.CharField(max_length=255)),
-                ('state', models.CharField(choices=[('due', 'Due'), ('done', 'Done'), ('absent', 'The vendor has no such object'), ('failed', 'Given up')], default='due', max_length=10)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('asked', models.PositiveIntegerField(default=1, help_text='counts who wanted it; a wish amid the asking makes it due again')),
-                ('next_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text="due then; while asking, the lease's end")),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('error', models.CharField(blank=True, max_length=500)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=40)),
+                ("object_id", models.CharField(max_length=255)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "Due"),
+                            ("done", "Done"),
+                            ("absent", "The vendor has no such object"),
+                            ("failed", "Given up"),
+                        ],
+                        default="due",
+                        max_length=10,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "asked",
+                    models.PositiveIntegerField(
+                        default=1, help_text="counts who wanted it; a wish amid the asking makes it due again"
+                    ),
+                ),
+                (
+                    "next_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        help_text="due then; while asking, the lease's end",
+                    ),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("error", models.CharField(blank=True, max_length=500)),
             ],
             options={
-                'verbose_name_plural': 'fetches',
+                "verbose_name_plural": "fetches",
             },
         ),
         migrations.CreateModel(
-            name='Pace',
+            name="Pace",
             fields=[
-                ('channel', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, serialize=False, to='channels.channel')),
-                ('tokens', models.FloatField()),
-                ('at', models.DateTimeField()),
+                (
+                    "channel",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        serialize=False,
+                        to="channels.channel",
+                    ),
+                ),
+                ("tokens", models.FloatField()),
+                ("at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Reading',
+            name="Reading",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('stream', models.CharField(max_length=40)),
-                ('purpose', models.CharField(choices=[('live', 'Live: what changes'), ('backfill', 'Backfill: what was before')], max_length=10)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting for its turn'), ('paused', 'Paused'), ('failed', 'Failing'), ('done', 'Done')], default='waiting', max_length=10)),
-                ('reached', models.DateTimeField(help_text="UTC; a backfill's beginning until it is done")),
-                ('since', models.DateTimeField(blank=True, help_text='UTC; of the open window', null=True)),
-                ('until', models.DateTimeField(blank=True, help_text='UTC; of the open window, or of the whole backfill', null=True)),
-                ('cursor', models.TextField(blank=True, null=True)),
-                ('pages', models.PositiveIntegerField(default=0)),
-                ('found', models.PositiveIntegerField(default=0, help_text='objects read')),
-                ('stored', models.PositiveIntegerField(default=0, help_text='of them not known before in that state')),
-                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='failures since the last page')),
-                ('next_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('error', models.CharField(blank=True, max_length=500)),
-                ('read_at', models.DateTimeField(blank=True, help_text='when a window was last read to its end', null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("stream", models.CharField(max_length=40)),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("live", "Live: what changes"), ("backfill", "Backfill: what was before")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting for its turn"),
+                            ("paused", "Paused"),
+                            ("failed", "Failing"),
+                            ("done", "Done"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("reached", models.DateTimeField(help_text="UTC; a backfill's beginning until it is done")),
+                ("since", models.DateTimeField(blank=True, help_text="UTC; of the open window", null=True)),
+                (
+                    "until",
+                    models.DateTimeField(
+                        blank=True, help_text="UTC; of the open window, or of the whole backfill", null=True
+                    ),
+                ),
+                ("cursor", models.TextField(blank=True, null=True)),
+                ("pages", models.PositiveIntegerField(default=0)),
+                ("found", models.PositiveIntegerField(default=0, help_text="objects read")),
+                ("stored", models.PositiveIntegerField(default=0, help_text="of them not known before in that state")),
+                ("attempts", models.PositiveSmallIntegerField(default=0, help_text="failures since the last page")),
+                ("next_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("error", models.CharField(blank=True, max_length=500)),
+                (
+                    "read_at",
+                    models.DateTimeField(blank=True, help_text="when a window was last read to its end", null=True),
+                ),
             ],
         ),
         migrations.RemoveIndex(
-            model_name='event',
-            name='event_fresh',
+            model_name="event",
+            name="event_fresh",
         ),
         migrations.AddField(
-            model_name='channel',
-            name='greeting',
-            field=models.CharField(blank=True, editable=False, help_text='what the vendor said, unsigned, when its webhook was set up', max_length=300),
+            model_name="channel",
+            name="greeting",
+            field=models.CharField(
+                blank=True,
+                editable=False,
+                help_text="what the vendor said, unsigned, when its webhook was set up",
+                max_length=300,
+            ),
         ),
         migrations.AddField(
-            model_name='event',
-            name='lane',
-            field=models.PositiveSmallIntegerField(choices=[(0, 'Live'), (1, 'Backfill')], db_default=0, help_text='what happens now goes before what happened long ago'),
+            model_name="event",
+            name="lane",
+            field=models.PositiveSmallIntegerField(
+                choices=[(0, "Live"), (1, "Backfill")],
+                db_default=0,
+                help_text="what happens now goes before what happened long ago",
+            ),
         ),
         migrations.AlterField(
-            model_name='event',
-            name='mode',
-            field=models.CharField(choices=[('webhook', 'Webhook'), ('poll', 'Poll'), ('fetch', 'Fetch'), ('backfill', 'Backfill'), ('file', 'File')], max_length=10),
+            model_name="event",
+            name="mode",
+            field=models.CharField(
+                choices=[
+                    ("webhook", "Webhook"),
+                    ("poll", "Poll"),
+                    ("fetch", "Fetch"),
+                    ("backfill", "Backfill"),
+                    ("file", "File"),
+                ],
+                max_length=10,
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('attempts', 0), ('state', 'new')), fields=['lane', 'id'], name='event_due'),
+            model_name="event",
+            index=models.Index(
+                condition=models.Q(("attempts", 0), ("state", "new")), fields=["lane", "id"], name="event_due"
+            ),
         ),
         migrations.AddField(
-            model_name='fetch',
-            name='channel',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='channels.channel'),
+            model_name="fetch",
+            name="channel",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="channels.channel"
+            ),
         ),
         migrations.AddField(
-            model_name='reading',
-            name='channel',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='readings', to='channels.channel'),
+            model_name="reading",
+            name="channel",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="readings", to="channels.channel"
+            ),
         ),
         migrations.AddIndex(
-            model_name='fetch',
-            index=models.Index(condition=models.Q(('state', 'due')), fields=['next_at'], name='fetch_due'),
+            model_name="fetch",
+            index=models.Index(condition=models.Q(("state", "due")), fields=["next_at"], name="fetch_due"),
         ),
         migrations.AddConstraint(
-            model_name='fetch',
-            constraint=models.UniqueConstraint(fields=('channel', 'kind', 'object_id'), name='fetch_once'),
+            model_name="fetch",
+            constraint=models.UniqueConstraint(fields=("channel", "kind", "object_id"), name="fetch_once"),
         ),
         migrations.AddConstraint(
-            model_name='reading',
-            constraint=models.UniqueConstraint(condition=models.Q(('purpose', 'live')), fields=('channel', 'stream'), name='reading_live_once'),
+            model_name="reading",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("purpose", "live")), fields=("channel", "stream"), name="reading_live_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reading',
-            constraint=models.UniqueConstraint(condition=models.Q(('purpose', 'backfill')), fields=('channel', 'stream', 'reached', 'until'), name='reading_backfill_once'),
+            model_name="reading",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("purpose", "backfill")),
+                fields=("channel", "stream", "reached", "until"),
+                name="reading_backfill_once",
+            ),
         ),
     ]

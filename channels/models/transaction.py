@@ -16,7 +16,7 @@ class Transaction(models.Model):
     channel = models.ForeignKey(Channel, **UNCHECKED, db_index=False)
     type = models.CharField(max_length=10)
     source_id = models.CharField(max_length=255)
-    family = models.CharField(max_length=300, help_text="source id of the sale it belongs to")
+    family = models.CharField(max_length=330, help_text="channel and source id of the sale it belongs to")
     number = models.CharField(max_length=1000, null=True)
     version = models.CharField(max_length=255)
     version_order = models.CharField(max_length=600, help_text="sorts the versions of one object")
@@ -28,6 +28,9 @@ class Transaction(models.Model):
     occurred_at = models.DateTimeField()
     business_date = models.DateField()
     location = models.CharField(max_length=1000, null=True)
+    awaits = models.CharField(
+        max_length=300, null=True, help_text="source id of a sale that may come from another channel; a charge's"
+    )
     created_at = models.DateTimeField(db_default=models.functions.Now())
     updated_at = models.DateTimeField(db_default=models.functions.Now())
 
@@ -35,7 +38,12 @@ class Transaction(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["channel", "type", "source_id"], name="transaction_once"),
         ]
-        indexes = [models.Index(fields=["channel", "family"], name="transaction_family")]
+        indexes = [
+            models.Index(fields=["family"], name="transaction_in_family"),
+            models.Index(
+                fields=["company_id", "awaits"], name="transaction_awaits", condition=models.Q(awaits__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.number or self.source_id}"
@@ -51,6 +59,9 @@ class TransactionVersion(models.Model):
     digest = models.BinaryField(max_length=32, help_text="SHA-256 of the record")
     record = models.BinaryField(help_text="canonical JSON")
     event_id = models.BigIntegerField(help_text="the event that brought it")
+    payments_order = models.CharField(
+        max_length=600, null=True, help_text="version_order, where the record speaks of the payments"
+    )
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     class Meta:
@@ -95,3 +106,10 @@ class Tender(models.Model):
     processor = models.CharField(max_length=1000, null=True)
     reference = models.CharField(max_length=1000, null=True)
     card = models.CharField(max_length=1010, null=True, help_text="brand and last four digits")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["company_id", "reference"], name="tender_reference", condition=models.Q(reference__isnull=False)
+            ),
+        ]

@@ -144,10 +144,10 @@ def ignored(since: datetime) -> Counter[str]:
 def early(since: datetime) -> int:
     """Payments and refunds that arrived before anything told their sale."""
     found: int = rows(
-        "WITH arrived AS (SELECT t.channel_id, t.family, t.type, min(e.received_at) AS at"
+        "WITH arrived AS (SELECT t.family, t.type, min(e.received_at) AS at"
         " FROM channels_transaction t JOIN channels_transactionversion v ON v.transaction_id = t.id"
         " JOIN channels_event e ON e.id = v.event_id WHERE t.created_at >= %s GROUP BY t.id)"
-        " SELECT count(*) FROM arrived o JOIN arrived s USING (channel_id, family)"
+        " SELECT count(*) FROM arrived o JOIN arrived s USING (family)"
         " WHERE s.type = 'sale' AND o.type <> 'sale' AND o.at < s.at",
         since,
     )[0][0]
@@ -195,7 +195,7 @@ def latency_to_posted(since: datetime) -> Percentiles:
         "extract(epoch FROM e.finished_at - e.received_at)",
         "channels_event e WHERE e.state = 'posted' AND e.received_at >= %s AND NOT EXISTS"
         " (SELECT FROM channels_transactionversion v JOIN channels_transaction t ON t.id = v.transaction_id"
-        " JOIN channels_transaction s ON s.channel_id = t.channel_id AND s.family = t.family AND s.type = 'sale'"
+        " JOIN channels_transaction s ON s.family = t.family AND s.type = 'sale'"
         " WHERE v.event_id = e.id AND t.type <> 'sale' AND s.created_at > t.created_at)",
         since,
     )
@@ -210,7 +210,7 @@ def latency_to_acknowledged(since: datetime) -> Percentiles:
         "seconds",
         "(SELECT extract(epoch FROM d.acknowledged_at - max(e.received_at)) AS seconds FROM ledger_delivery d"
         " JOIN ledger_journalentry j ON j.id = d.entry_id JOIN channels_transaction t ON t.id = j.transaction_id"
-        " JOIN channels_transaction f ON f.channel_id = t.channel_id AND f.family = t.family"
+        " JOIN channels_transaction f ON f.family = t.family"
         " JOIN channels_transactionversion v ON v.transaction_id = f.id AND v.created_at <= j.created_at"
         " JOIN channels_event e ON e.id = v.event_id"
         " WHERE d.state = 'acknowledged' AND e.received_at >= %s GROUP BY d.entry_id) AS entries",

@@ -234,6 +234,29 @@ def test_money_and_goods_that_differ_are_an_adjustment():
     assert wrong(back) == []
 
 
+def test_the_last_refund_of_an_order_called_off_takes_all_the_goods_to_the_penny():
+    parsed = event("promotions_authorized")
+    order = parsed["order"]
+    total = order["total"]
+    payment = order["payment_collections"][0]["payments"][0]
+    payment["captures"] = [{"id": "capt_2", "amount": total, "created_at": "2026-10-05T10:00:00Z"}]
+    payment["refunds"] = [
+        {"id": "ref_b", "amount": total - 5, "created_at": "2026-10-06T10:00:00Z"},
+        {"id": "ref_a", "amount": 5, "created_at": "2026-10-05T11:00:00Z"},
+    ]
+    credit = {"amount": total, "reference": "payment_collection", "metadata": {"created_in_version": 2}}
+    order |= {"status": "canceled", "total": 0, "credit_lines": [credit], "credit_line_total": total}
+    order["updated_at"] = "2026-10-06T10:00:00.500Z"
+    whole, last, first = normalize(parsed)
+    assert (whole.totals.total, whole.totals.paid, wrong(whole)) == (4238, 4238, [])
+    assert [(line.type, line.net) for line in first.lines] == [("adjustment", 500)]
+    goods = [(line.id, line.net, line.tax) for line in whole.lines]
+    assert [(line.line, line.net, line.tax) for line in last.lines[:-1]] == goods
+    assert [line.restock for line in last.lines] == ["cancel", "none", "none"]
+    assert wrong(last) == []
+    assert last.source.version == "2026-10-06T10:00:00.500000Z", "the order was called off after the money went"
+
+
 def test_a_return_that_only_was_asked_for_has_moved_nothing():
     parsed = event("refund_of_a_return")
     parsed["returns"][0] |= {"status": "requested", "received_at": None}

@@ -338,6 +338,7 @@ def test_states_of_one_second_are_in_order():
         change(one, state="PaymentAuthorized", payments__0__state="Authorized"),
         one,
         change(one, payments__0__refunds=[order("refunds")["payments"][0]["refunds"][0] | {"createdAt": "2026-10-05T09:12:31.000Z", "updatedAt": "2026-10-05T09:12:31.000Z", "state": "Pending", "lines": []}]),
+        change(one, state="PaymentSettled", lines__0__quantity=1, lines__0__orderPlacedQuantity=9),
         change(one, state="Shipped"),
         change(one, state="Cancelled"),
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def entry(
         of.feed_seq += 1
         of.save(update_fields=["feed_seq"])
         sale = Transaction.objects.create(
-            company_id=of.pk, channel=on, type="sale", source_id=source_id, family=source_id, number=number, version="1",
+            company_id=of.pk, channel=on, type="sale", source_id=source_id, family=f"{on.pk}:{source_id}", number=number, version="1",
             version_order="1", version_id=0, status="completed", currency=legs[0][2], total=0,
             occurred_at="2026-09-01T10:00:00Z", business_date=day,
         )  # fmt: skip

@@ -14,6 +14,7 @@ from channels.adapters.medusa.returns import Return
 from channels.reading import stamp, text
 from channels.record import Source, Tax
 from channels.refund import Refund, RefundLine, RefundTender, RefundTotals
+from channels.sale import Line
 
 
 class Units(NamedTuple):
@@ -31,6 +32,7 @@ class Of(msgspec.Struct, frozen=True):
     inclusive: bool
     country: str | None
     context: Context
+    lines: dict[str, Line]
 
 
 class Cause(msgspec.Struct):
@@ -102,6 +104,9 @@ def _lines(reader: Amounts, units: list[Units], of: Of) -> list[RefundLine]:
     lines = []
     for (part, count, restock), net in zip(units, nets, strict=True):
         own, taxes = taxes[: len(part.rates)], taxes[len(part.rates) :]
+        sold = of.lines.get(part.id)
+        if sold is not None and count == part.sold():  # a whole line gives back what it took, to the penny
+            net, own = sold.net, [tax.amount for tax in sold.taxes]
         lines.append(
             RefundLine(
                 line=part.id,

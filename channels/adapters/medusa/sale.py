@@ -105,7 +105,7 @@ class _Records:
             totals.paid = sum(t.amount for t in tenders if t.status == "captured")
             totals.due = totals.total - totals.paid
         sale = self._sale(lines, tenders, totals, inclusive, place)
-        of = Of(self.identifier, inclusive, country, self.context)
+        of = Of(self.identifier, inclusive, country, self.context, {line.id: line for line in lines})
         causes = self._causes(sale)
         refunds = [refund_record(reader, back, causes[back.id], of) for back in self.paid.refunds]
         reader.finish()

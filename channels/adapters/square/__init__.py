@@ -51,6 +51,7 @@ class Square(Adapter):
 
     name = "square"
     label = "Square"
+    settles = True
     topics = ORDER_TOPICS | OBJECT_TOPICS
     kept_headers = frozenset({
         "square-environment", "square-initial-delivery-timestamp", "square-retry-number", "square-retry-reason",
