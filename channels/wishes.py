@@ -1,5 +1,6 @@
 """What the pipeline wants to be asked of vendors: noted in its own transaction, carried out by channels/fetching.py."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -19,12 +20,13 @@ class Wish(NamedTuple):
 
 def waits_on(channel_id: int, pointer: Pointer) -> str:
     """What an event waits for that only named the object."""
-    return f"fetch:{channel_id}:{pointer.kind}:{pointer.id}"[:300]
+    name = pointer.id if len(pointer.id) <= 200 else hashlib.sha256(pointer.id.encode()).hexdigest()
+    return f"fetch:{channel_id}:{pointer.kind}:{name}"
 
 
 def wish(wishes: Iterable[Wish]) -> None:
     """Note what is to be asked for; part of the caller's transaction. An object that was fetched before is fetched anew."""
-    rows = sorted({(w.channel_id, w.pointer.kind[:40], w.pointer.id[:255], w.after) for w in wishes})
+    rows = sorted({(w.channel_id, w.pointer.kind, w.pointer.id, w.after) for w in wishes})
     if not rows:
         return
     with bulk.binary_cursor() as cursor:
@@ -34,7 +36,7 @@ def wish(wishes: Iterable[Wish]) -> None:
             SELECT channel_id, kind, object_id, 'due', 0, 1, now() + make_interval(secs => min(after)), ''
               FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[]) AS w(channel_id, kind, object_id, after)
              GROUP BY channel_id, kind, object_id
-            ON CONFLICT (channel_id, kind, object_id) DO UPDATE
+            ON CONFLICT (channel_id, kind, md5(object_id)) DO UPDATE
                SET asked = f.asked + 1, state = 'due', attempts = CASE WHEN f.state = 'due' THEN f.attempts ELSE 0 END,
                    next_at = CASE WHEN f.state = 'due' THEN f.next_at ELSE excluded.next_at END
             """,

@@ -1,6 +1,7 @@
 """How far each vendor has been read, what is still to be asked for, and the pace that it allows."""
 
 from django.db import models
+from django.db.models.functions import MD5
 
 from channels.models.channel import Channel
 
@@ -65,7 +66,7 @@ class Fetch(models.Model):
 
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="+")
     kind = models.CharField(max_length=40)
-    object_id = models.CharField(max_length=255)
+    object_id = models.TextField(help_text="the vendor's id, or several that one event named")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DUE)
     attempts = models.PositiveSmallIntegerField(default=0)
     asked = models.PositiveIntegerField(
@@ -79,7 +80,7 @@ class Fetch(models.Model):
 
     class Meta:
         verbose_name_plural = "fetches"
-        constraints = [models.UniqueConstraint(fields=["channel", "kind", "object_id"], name="fetch_once")]
+        constraints = [models.UniqueConstraint("channel", "kind", MD5("object_id"), name="fetch_once")]
         indexes = [models.Index(fields=["next_at"], name="fetch_due", condition=models.Q(state="due"))]
 
     def __str__(self) -> str:
