@@ -50,7 +50,7 @@ def family_key(record: AnyRecord) -> str:
         return f"charge:{record.charge}" if record.charge else f"refund:{record.source.id}"
     if isinstance(record, Charge):
         return record.order_reference or f"charge:{record.source.id}"
-    return f"{record.kind}:{record.source.id}"
+    return f"{record.record_type}:{record.source.id}"
 
 
 def waits_for_sale(record: AnyRecord) -> bool:

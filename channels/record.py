@@ -102,6 +102,6 @@ class Record(Struct, forbid_unknown_fields=True, kw_only=True, tag_field="type",
     extensions: dict[str, Any] = {}
 
     @property
-    def kind(self) -> str:
+    def record_type(self) -> str:
         """The canonical type: sale, refund, charge, payout or dispute."""
         return str(self.__struct_config__.tag)

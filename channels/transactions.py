@@ -110,7 +110,7 @@ def _not_told_yet(tellers: Sequence[Arrival], newest: Mapping[Key, Arrival]) -> 
 
 
 def _key(arrival: Arrival) -> Key:
-    return arrival.channel.id, arrival.record.kind, arrival.record.source.id
+    return arrival.channel.id, arrival.record.record_type, arrival.record.source.id
 
 
 def _standing(keys: set[Key]) -> dict[Key, tuple[int, str]]:
@@ -186,7 +186,7 @@ _TENDER = [
 def _transaction_row(arrival: Arrival) -> tuple[Any, ...]:
     record, source = arrival.record, arrival.record.source
     return (
-        arrival.transaction_id, arrival.channel.company_id, arrival.channel.id, record.kind, source.id, arrival.family,
+        arrival.transaction_id, arrival.channel.company_id, arrival.channel.id, record.record_type, source.id, arrival.family,
         source.number, source.version, arrival.order, arrival.version_id,
         getattr(record, "status", None) or getattr(record, "state", ""), getattr(record, "payment_status", None),
         record.currency, total_of(record), record.occurred_at, record.business_date, source.location,
@@ -246,7 +246,7 @@ def families(stored: Stored) -> list[FamilyWork]:
     channels: dict[int, ChannelFacts] = {}
     versions: dict[int, int] = {}
     for arrival in stored.accepted:
-        if arrival.record.kind in ("sale", "refund", "charge"):
+        if arrival.record.record_type in ("sale", "refund", "charge"):
             channels[arrival.channel.id] = arrival.channel
             groups.setdefault(arrival.family, []).append(
                 Member(arrival.transaction_id, arrival.record, arrival.channel.id)

@@ -1,6 +1,6 @@
 """`make bench`: what the pipeline does beside a yardstick on the same server, in the same run. Prints a table, writes bench.json.
 
-    python -m tests.bench [--runs 5] [--seconds 20] [--events 60000] [--latency-seconds 30]
+    python -m tests.bench [--runs 5] [--seconds 20] [--events 70000] [--latency-seconds 30]
 
 The yardstick is pgbench's TPC-B-like test (`-i -s 50`, `-M prepared -c 8 -j 2`) on the same PostgreSQL, fsync on. Runs alternate; each
 pipeline run starts from the same stored events in a fresh copy of the database. Ratios count; absolute figures are the machine's.
@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=20, help="at least so long a run")
-    parser.add_argument("--events", type=int, default=50_000, help="stored vendor payloads of about 3 KB")
+    parser.add_argument("--events", type=int, default=70_000, help="stored vendor payloads of about 3 KB")
     parser.add_argument("--latency-seconds", type=int, default=30)
     parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
     return parser.parse_args()

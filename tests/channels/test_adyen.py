@@ -317,7 +317,7 @@ def test_batches_and_accounts_are_payouts_of_their_own():
         row(), paid("9.80"), row(**{"Batch Number": "8"}), paid("9.80", **{"Batch Number": "8"}),
         row(**{"Merchant Account": "OtherECOM"}), paid("9.80", **{"Merchant Account": "OtherECOM"}),
     )  # fmt: skip
-    payouts = [r for r in records if r.kind == "payout"]
+    payouts = [r for r in records if r.record_type == "payout"]
     assert [p.source.id for p in payouts] == ["LampShopECOM-7-EUR", "LampShopECOM-8-EUR", "OtherECOM-7-EUR"]
     assert all(p.amount == 980 and p.residual == 0 for p in payouts)
 

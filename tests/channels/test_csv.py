@@ -516,7 +516,7 @@ BACK = {
 
 def test_rows_that_name_a_sale_are_a_refund_of_it():
     found = record(BACK)
-    assert (found.kind, found.sale, found.status, found.totals.total) == ("refund", "1", "succeeded", 1200)
+    assert (found.record_type, found.sale, found.status, found.totals.total) == ("refund", "1", "succeeded", 1200)
     assert [(line.line, line.net, line.tax, line.quantity, line.restock) for line in found.lines] == [
         ("MUG", 1000, 200, "1", "none")
     ]

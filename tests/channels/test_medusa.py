@@ -130,7 +130,7 @@ def test_payments_and_returns_may_be_joined_beside_the_order():
     whole = [canonical.encode(r) for r in normalize(parsed)]
     rows = parsed["order"].pop("payment_collections")[0]["payments"]
     beside = normalize(parsed | {"payments": rows})
-    assert [r.kind for r in beside] == ["sale", "refund"]
+    assert [r.record_type for r in beside] == ["sale", "refund"]
     assert beside[0].totals == canonical.decode(whole[0]).totals
     assert canonical.encode(beside[1]) == whole[1]
 
@@ -514,7 +514,7 @@ def test_what_the_poll_finds_can_be_read():
         .pages[0]
         .found
     )
-    assert [r.kind for r in normalize(found[0].payload, found[0].topic or None)] == ["sale", "refund"]
+    assert [r.record_type for r in normalize(found[0].payload, found[0].topic or None)] == ["sale", "refund"]
 
 
 def test_an_answer_that_is_no_list_is_no_empty_page():

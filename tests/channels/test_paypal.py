@@ -260,7 +260,7 @@ def test_a_refund_is_a_refund_whatever_the_event_calls_it():
         "create_time": "2026-09-05T10:00:00Z",
     }  # fmt: skip
     found = only(event("PAYMENT.SALE.REFUNDED", refund, resource_type="sale"))
-    assert (found.kind, found.charge, found.totals.total) == ("refund", "SALE1", 500)
+    assert (found.record_type, found.charge, found.totals.total) == ("refund", "SALE1", 500)
     still = only(event("PAYMENT.CAPTURE.REFUNDED", capture(status="REFUNDED"), resource_type="capture"))
     assert (still.kind, still.status, still.captured) == ("charge", "captured", 2000)
 

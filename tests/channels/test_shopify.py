@@ -85,7 +85,7 @@ def wrong(record):
     ],
 )
 def test_every_order_topic_brings_the_whole_order(topic):
-    assert [r.kind for r in normalize(event("simple_sale"), topic)] == ["sale"]
+    assert [r.record_type for r in normalize(event("simple_sale"), topic)] == ["sale"]
 
 
 def test_rest_answers_are_told_by_their_wrapper():
@@ -94,8 +94,8 @@ def test_rest_answers_are_told_by_their_wrapper():
     assert [canonical.encode(r) for r in normalize({"order": bare}, None)] == whole
     assert [canonical.encode(r) for r in normalize({"orders": [bare, bare]}, None)] == whole * 2
     assert [canonical.encode(r) for r in normalize(bare, None)] == whole
-    assert [r.kind for r in normalize({"refund": back}, None)] == ["refund"]
-    assert [r.kind for r in normalize({"transaction": row}, None)] == ["charge"]
+    assert [r.record_type for r in normalize({"refund": back}, None)] == ["refund"]
+    assert [r.record_type for r in normalize({"transaction": row}, None)] == ["charge"]
     assert normalize({"orders": []}, None) == []
 
 

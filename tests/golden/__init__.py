@@ -1,4 +1,5 @@
-"""Golden cases: `<adapter>/<case>/event.json` is a vendor's payload, `records.jsonl` what it must become.
+"""Golden cases: `<adapter>/<case>/event.json` is a vendor's payload, `records.jsonl` what it must become, `entry.txt` the journal
+entries that these records call for, as a bookkeeper reads them.
 
 A payload that must be refused has `problems.txt` instead, one `CODE path` a line. `case.json` says how the payload comes
 (`topic`, `channel`, `timezone`, `jurisdiction`) and what the case shows (`shows`). Payloads are our own, in the documented shape.
@@ -14,7 +15,12 @@ import msgspec
 
 from channels import adapter, canonical, payload
 from channels.adapter import Context, Ignored
+from channels.canonical import AnyRecord
+from channels.family import Member, family_key, gather
 from channels.record import Jurisdiction
+from ledger import recipes
+from ledger.recipes import Leg, Policy
+from salessync.core.money import to_major
 from salessync.core.problems import Refused
 
 FOLDER = Path(__file__).parent
@@ -66,12 +72,37 @@ class Case:
             return {"problems.txt": "".join(f"{p.code} {p.path}\n" for p in refused.problems)}
         except Ignored:
             return {"records.jsonl": ""}
-        return {"records.jsonl": "".join(canonical.encode(r).decode() + "\n" for r in records)}
+        found = {"records.jsonl": "".join(canonical.encode(r).decode() + "\n" for r in records)}
+        entries = _entries([r for r in records if not r.source.test], self.context().channel)
+        return found | ({"entry.txt": entries} if entries else {})
 
     def expected(self) -> dict[str, str]:
         """File name → text: what is written beside the payload."""
-        paths = [self.folder / name for name in ("records.jsonl", "problems.txt")]
+        paths = [self.folder / name for name in ("records.jsonl", "problems.txt", "entry.txt")]
         return {p.name: p.read_text(encoding="utf-8") for p in paths if p.is_file()}
+
+
+def _entries(records: list[AnyRecord], channel: str) -> str:
+    """What stands in the journal for these records, family by family; empty where they call for nothing."""
+    families: dict[str, list[Member]] = {}
+    for number, record in enumerate(records):
+        if record.record_type in ("sale", "refund", "charge"):
+            families.setdefault(family_key(record), []).append(Member(number, record))
+    text = []
+    for members in families.values():
+        for number, legs in recipes.postings(gather(members), Policy(channel)).items():
+            if legs:
+                text.append(_entry(records[number], legs))
+    return "\n".join(text)
+
+
+def _entry(record: AnyRecord, legs: list[Leg]) -> str:
+    assert sum(leg.amount for leg in legs) == 0, "an entry that does not balance"
+    lines = [f"{record.record_type} {record.source.number or record.source.id}, {record.business_date}, {record.currency}"]
+    for leg in sorted(legs, key=lambda leg: leg.amount < 0):
+        what = " · ".join(part for part in (leg.path, leg.tax_code, leg.category) if part)
+        lines.append(f"  {leg.account:<44}{to_major(leg.amount, record.currency):>14}  {what}")
+    return "\n".join(lines) + "\n"
 
 
 def cases(vendor: str = "*") -> list[Case]:
