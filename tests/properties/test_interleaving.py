@@ -14,8 +14,6 @@ from salessync.core.money import to_major, to_minor
 from salessync.sandbox import bulk_orders
 from tests.worlds import World
 
-pytestmark = pytest.mark.django_db
-
 
 def lives(count, seed):
     """The messages of so many orders: (webhooks, polls) by time, each (topic, payload). A poll shows the state of its moment."""
@@ -113,6 +111,7 @@ def all_ways_agree(count, seed, chance):
         assert Event.objects.filter(company_id=world.company.pk, state="quarantined").count() == 0
 
 
+@pytest.mark.django_db
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 6), st.integers(0, 2**32))
 def test_webhooks_and_polls_in_any_order_leave_the_same_books_small(count, seed):
@@ -121,5 +120,5 @@ def test_webhooks_and_polls_in_any_order_leave_the_same_books_small(count, seed)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_webhooks_and_polls_of_a_thousand_sales_leave_the_same_books(seed):
+def test_webhooks_and_polls_of_a_thousand_sales_leave_the_same_books(committed_db, seed):
     all_ways_agree(1000, seed, random.Random(seed))

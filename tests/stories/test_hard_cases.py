@@ -323,3 +323,16 @@ def test_a_processors_refund_that_comes_before_its_charge_follows_it(world):
 def test_the_place_of_the_sale_is_kept(world):
     world.send(replaced(sale([line()]), jurisdiction=Jurisdiction(country="DE", postcode="10115")))
     assert world.states() == {"posted": 1}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_payments_once_told_are_not_forgotten_by_a_version_that_is_silent(world, order):
+    """A shop's webhook does not speak of payments, its REST answer does; whichever of them comes last."""
+    versions = [sale([line()]), sale([line(units=2)], None, version="2")]
+    world.send(*[versions[n] for n in order])
+    assert world.states() == {"posted": 2}
+    assert world.balances() == {CARD: 1040, SALES: -2000, TAX: -40, _unassigned(world): 1000}
+
+
+def _unassigned(world):
+    return next(account for account in world.balances() if account.endswith("unassigned"))
