@@ -8,7 +8,7 @@ PRODUCTION := DEBUG=off SECRET_KEY=$(shell printf 'check-only-%.0s' 1 2 3 4 5 6)
 	DATABASE_URL=postgresql://check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1 \
 	FIELD_ENCRYPTION_KEYS=Y2hlY2stb25seS1jaGVjay1vbmx5LWNoZWNrLW9ubHk=
 
-.PHONY: help setup run demo test check slow bench e2e lint format migrations clean
+.PHONY: help setup run demo test check slow bench e2e peers lint format migrations clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ slow: setup  ## in full what `make test` tries small
 e2e: setup  ## the admin in a real browser
 	$(BIN)/uv sync --frozen --quiet --group e2e
 	$(PYTHON) -m pytest -m e2e
+
+peers: setup  ## against real servers from the registries: localstripe, Vendure, Medusa (kept in ~/.cache/salessync-peers)
+	$(PYTHON) -m pytest -m peers tests/peers
 
 bench: setup  ## measure; prints a table and writes bench.json
 	$(PYTHON) -m tests.bench

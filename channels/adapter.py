@@ -8,10 +8,10 @@ import hashlib
 import importlib
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -53,6 +53,25 @@ class Envelope(msgspec.Struct, frozen=True):
     topic: str
 
 
+class PrivacyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person, or a shop that left, asks by way of the vendor.
+
+    `customer`: a hash, None where no id was given; `orders`: ids of sales; `shop`: whom the vendor says it is for.
+    """
+
+    kind: Literal["data_request", "customer_redact", "shop_redact"]
+    customer: str | None = None
+    orders: tuple[str, ...] = ()
+    shop: str | None = None
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Whom a part of a payload is about: the hash of the customer's id, or only an order's id, or both."""
+
+    customer: str | None
+    order: str | None
+
+
 class SignatureRefused(Exception):
     """The delivery does not prove that it comes from the vendor; the reason is for the log, never for the caller."""
 
@@ -72,6 +91,7 @@ class Adapter:
     label: ClassVar[str]
     topics: ClassVar[frozenset[str]] = frozenset()  # the vendor's event names that a webhook may be subscribed to
     kept_headers: ClassVar[frozenset[str]] = frozenset()
+    privacy_topics: ClassVar[frozenset[str]] = frozenset()  # of events that ask for personal data or its removal
     settles: ClassVar[bool] = False  # its charges may pay for sales of other channels of the company
     missing: ClassVar[Mapping[str, str]] = {}  # of ABILITIES what the vendor does not have, or we do not read, and why
     streams: ClassVar[tuple[Stream, ...]] = ()
@@ -107,6 +127,22 @@ class Adapter:
         """The parsed payload without personal data; what normalize reads must survive it."""
         raise NotImplementedError
 
+    def privacy(self, payload: Any, topic: str) -> PrivacyRequest | None:
+        """What the event asks on behalf of a person; None where it is no such request; Refused where it cannot be read."""
+        return None
+
+    def concerns(self, request: PrivacyRequest, account: Account) -> bool:
+        """Whether the request is for this account, as far as the account says who it is: a vendor may send all to one address."""
+        return True
+
+    def persons(self, payload: Any) -> list[Person]:
+        """Whom a scrubbed payload still tells of."""
+        return []
+
+    def forget(self, payload: Any, whom: Callable[[Person], bool]) -> Any:
+        """The scrubbed payload without what points to these persons; normalize reads the same amounts from it as before."""
+        return payload
+
     def pointer(self, payload: Any, topic: str) -> Pointer | None:
         """The object that an event only names, for the pipeline to fetch; None where the payload is the object."""
         return None
@@ -132,6 +168,10 @@ class Adapter:
     def renewed(self, reply: Reply, account: Account, now: datetime) -> dict[str, Any]:
         """The credentials after a refresh, `expires_at` (Unix seconds) among them."""
         raise NotImplementedError
+
+    def denies(self, reply: Reply) -> bool:
+        """Whether an answer with a good status says that the token is none any more: GraphQL says it so."""
+        return False
 
     def pause(self, reply: Reply) -> float:
         """Seconds to wait before the next request, as the answer's headers advise; 0 where they say nothing."""

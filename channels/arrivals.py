@@ -1,13 +1,13 @@
 """Claimed events read into canonical records, each with what decides its fate. Touches the database only for the channels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from channels import adapter as adapters
 from channels import canonical, checks
 from channels import payload as payloads
-from channels.adapter import Context, Ignored
+from channels.adapter import Context, Ignored, PrivacyRequest
 from channels.canonical import AnyRecord
 from channels.family import family_key
 from channels.inbox import Claimed, Outcome
@@ -16,7 +16,7 @@ from channels.record import Record
 from channels.sale import Sale
 from channels.wishes import Wish, waits_on
 from salessync.core.dates import version_key
-from salessync.core.problems import Refused
+from salessync.core.problems import Problem, Refused
 
 _PAYMENT = {"pending": 0, "failed": 1, "authorized": 2, "partially_paid": 3, "paid": 4, "partially_refunded": 5, "refunded": 6,
             "voided": 7}  # fmt: skip
@@ -99,24 +99,40 @@ def channel_facts(ids: Iterable[int]) -> dict[int, ChannelFacts]:
     }  # fmt: skip
 
 
+class Asked(NamedTuple):
+    """What an event asks on behalf of a person (channels/privacy.py)."""
+
+    event_id: int
+    channel_id: int
+    request: PrivacyRequest
+
+
 class Read(NamedTuple):
     """What a batch of events says; an event without arrivals has its outcome here."""
 
     arrivals: list[Arrival]
     outcomes: list[Outcome]
     wishes: list[Wish]
+    asked: list[Asked]
 
 
-def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts]) -> Read:
-    """Each event's records, or why it has none: only a name, ignored with a reason, or quarantined with its problems."""
+def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts], parsed: Mapping[int, Any]) -> Read:
+    """Each event's records, or why it has none: only a name, ignored with a reason, or quarantined with its problems.
+
+    `parsed`: bodies by event that take the place of the claimed ones.
+    """
     arrivals: list[Arrival] = []
     outcomes: list[Outcome] = []
     wishes: list[Wish] = []
+    asked: list[Asked] = []
     for event in events:
         channel = channels[event.channel_id]
         try:
             adapter = adapters.get(channel.adapter)
-            payload = payloads.parse_stored(event.body) if event.readable else payloads.parse(event.body)
+            payload = parsed[event.id] if event.id in parsed else _parsed(event)
+            if (request := adapter.privacy(payload, event.topic)) is not None:
+                asked.append(Asked(event.id, event.channel_id, request))
+                continue
             records = adapter.normalize(payload, event.topic or None, channel.context)
             _require_proof(records)
         except Refused as refused:
@@ -136,7 +152,14 @@ def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts]) -> Read:
             reason = "a test, not a sale" if records else "carries nothing to book"
             outcomes.append(Outcome(event.id, "ignored", reason=reason))
         arrivals.extend(Arrival(event.id, channel, record) for record in live)
-    return Read(arrivals, outcomes, wishes)
+    return Read(arrivals, outcomes, wishes, asked)
+
+
+def _parsed(event: Claimed) -> Any:
+    if not event.readable:
+        message = "the body could not be read when it came, and so was not kept: ask its sender for it once more"
+        raise Refused(Problem("BODY_NOT_KEPT", "$", message))
+    return payloads.parse_stored(event.body)
 
 
 def _require_proof(records: Iterable[AnyRecord]) -> None:

@@ -37,6 +37,11 @@ class NotNow(Exception):
 class AccessRefused(Exception):
     """The vendor does not accept our credentials: a person must renew them."""
 
+    CODE = "ACCESS_REFUSED"
+
+    def __str__(self) -> str:
+        return f"{self.CODE}: {super().__str__()}"
+
 
 class Caller:
     """One channel's conversation with its vendor."""
@@ -96,6 +101,11 @@ class Caller:
                     raise NotNow(str(error), pause) from None
                 if error.status != 429:  # after a 429 the bucket makes everybody wait
                     self.sleep(pause)
+                continue
+            if self.adapter.denies(reply):
+                if refreshed or not self._refresh():
+                    raise AccessRefused(f"{self.channel.slug}: the vendor answers that access is denied")
+                refreshed = True
                 continue
             pause = self.adapter.pause(reply)
             if pause > 0:

@@ -42,8 +42,9 @@ def capture(
         parsed: Any = payloads.parse(adapter.body(headers, body))
         stored = payloads.dump(adapter.scrub(parsed))
     except Refused as refused:
-        parsed, stored = None, payloads.mask_card_bytes(body)
-        problems = refused.problems
+        # unread, nothing can be taken out of it that is a person's: only what it looks like is kept
+        parsed, stored = None, payloads.shape(body)
+        problems = [_of_unkept(p, len(body)) for p in refused.problems]
     envelope = adapter.envelope(headers, parsed)
     delivery = (envelope.delivery_id or envelope.topic or topic or "")[:300]
     event_id, copies = _insert(
@@ -61,6 +62,15 @@ def capture(
         received_at=received_at,
     )
     return Captured(event_id, copies > 1)
+
+
+def _of_unkept(problem: Problem, size: int) -> Problem:
+    kept = (
+        f"only the shape of its {size} bytes is kept"
+        if size <= payloads.SHAPE_BYTES
+        else (f"of its {size} bytes only the shape of the first {payloads.SHAPE_BYTES} is kept")
+    )
+    return Problem(problem.code, problem.path, f"{problem.message} ({kept})")
 
 
 _INSERT = """

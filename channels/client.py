@@ -7,7 +7,7 @@ and pace, retries, tokens, time-outs and storage are the caller's, the same for 
 
 from collections.abc import Generator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -62,12 +62,18 @@ class Pointer(msgspec.Struct, frozen=True):
     id: str
 
 
+# How a list is asked for a day's control totals: by creation; by creation and by change, where refunds lie inside of older sales;
+# or not at all, where it brings no sales, refunds or charges that another list does not bring.
+Totals = Literal["created", "both", "none"]
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """One list that is polled. `overlap`: seconds that every window begins before the last one's end, for late and slow writers."""
 
     name: str
     overlap: int = 120
     every: int = 300  # seconds between two polls where nothing else asks for one
+    totals: Totals = "both"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from channels import inbox
@@ -107,7 +108,7 @@ def _again(claimed: Fetch, error: str, seconds: float, lasting: bool = False) ->
 
 
 def requeue(fetches: Sequence[Fetch]) -> int:
-    """Ask once more for what was given up."""
+    """Ask once more for what was given up, or came; a wish amid the asking counts."""
     return Fetch.objects.filter(pk__in=[f.pk for f in fetches]).update(
-        state=Fetch.State.DUE, attempts=0, next_at=timezone.now(), error=""
+        state=Fetch.State.DUE, attempts=0, asked=F("asked") + 1, next_at=timezone.now(), error=""
     )

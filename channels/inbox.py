@@ -215,10 +215,13 @@ REPLAYABLE = ("posted", "waiting", "ignored", "quarantined", "dead")
 
 
 def replay(*, event_ids: Iterable[int], actor: str) -> int:
-    """Process finished events once more, after a fix; an exact replay of what stands changes nothing. → how many."""
+    """Process finished events once more, after a fix; an exact replay of what stands changes nothing. → how many.
+
+    A body that could not be read was not kept, and stays in quarantine with its reason.
+    """
     return _by_hand(
         "UPDATE channels_event SET state = 'new', attempts = 0, next_attempt_at = now(), waiting_for = NULL,"
-        " problems = NULL, reason = NULL, finished_at = NULL WHERE id = ANY(%s) AND state = ANY(%s)"
+        " problems = NULL, reason = NULL, finished_at = NULL WHERE id = ANY(%s) AND state = ANY(%s) AND readable"
         " RETURNING id, company_id",
         [list(event_ids), list(REPLAYABLE)],
         actor=actor,

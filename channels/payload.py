@@ -22,15 +22,16 @@ def _refuse(code: str, message: str) -> NoReturn:
     raise Refused(Problem(code, "$", message))
 
 
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        _refuse(
-            "DUPLICATE_KEY",
-            f"the key {mask_cards(twice[:60])!r} appears twice in one object: which one counts is unknown",
-        )
+        key = f"the key {twice!r}" if _NAME.fullmatch(twice) else "a key"  # anything else might be a person's
+        _refuse("DUPLICATE_KEY", f"{key} appears twice in one object: which one counts is unknown")
     return found
 
 
@@ -132,5 +133,21 @@ def mask_cards(text: str) -> str:
 
 
 def mask_card_bytes(body: bytes) -> bytes:
-    """The same over bytes that are no JSON, before they are kept for a person to look at."""
+    """The same over bytes."""
     return _CARD.sub(_mask, body)
+
+
+SHAPE_BYTES = 500
+_SHAPE = (
+    bytes(
+        ord("x") if chr(b).islower() else ord("X") if chr(b).isupper() else ord("0") if chr(b).isdigit() else b
+        for b in range(128)
+    )
+    + b"?" * 128
+)
+
+
+def shape(body: bytes) -> bytes:
+    """What a body that is no JSON looks like, and nothing of what it says: its first SHAPE_BYTES bytes, letters as x and X,
+    digits as 0, whatever is beyond ASCII as a question mark."""
+    return body[:SHAPE_BYTES].translate(_SHAPE)

@@ -6,12 +6,11 @@ twice is recognised by the inbox or by its version. Live lists go before backfil
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -21,7 +20,7 @@ from channels.calls import AccessRefused, Caller, NotNow
 from channels.capture import capture
 from channels.client import CursorExpired, Found, Page, Stream
 from channels.models import Channel, Event, Reading
-from salessync.core import nudge
+from salessync.core import locks, nudge
 from salessync.core.http import UnableToReach
 from salessync.core.problems import Refused
 
@@ -133,7 +132,7 @@ def read(
 
     Stops after a page once `until` is past or the reading was paused, and goes on from there the next time.
     """
-    with _alone(reading) as alone:
+    with locks.alone(LOCK, reading.pk) as alone:
         if not alone:
             return None
         reading.refresh_from_db(
@@ -168,20 +167,6 @@ def _read(reading: Reading, caller: Caller, until: datetime | None, progress: Pr
     if finished:
         _close_window(reading, stream)
     return Read(reading.pages - before[0], reading.found - before[1], reading.stored - before[2], finished)
-
-
-@contextmanager
-def _alone(reading: Reading) -> Iterator[bool]:
-    """Whether nobody else reads this list; nobody else will until the end."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, reading.pk])
-        (alone,) = cursor.fetchone()
-    try:
-        yield alone
-    finally:
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, reading.pk])
 
 
 def _stream(reading: Reading) -> Stream:

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery, signals
+from celery.schedules import crontab
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "salessync.settings")
@@ -41,6 +42,8 @@ app.conf.update(
         "salessync.tasks.push_outbox": {"queue": "push"},  # slow network calls keep out of the inbox's way
         "salessync.tasks.fetch_objects": {"queue": "vendors"},
         "salessync.tasks.read_vendors": {"queue": "vendors"},
+        "salessync.tasks.check_totals": {"queue": "vendors"},
+        "salessync.tasks.check_subscriptions": {"queue": "vendors"},
     },
     # workers
     task_acks_late=True,  # a task taken by a worker that dies is not lost …
@@ -60,6 +63,12 @@ app.conf.update(
         "inbox": {"task": "salessync.tasks.drain_inbox", "schedule": 5.0, "options": {"expires": 60}},
         "outbox": {"task": "salessync.tasks.push_outbox", "schedule": 5.0, "options": {"expires": 60}},
         "vendors": {"task": "salessync.tasks.read_vendors", "schedule": 15.0, "options": {"expires": 15}},
+        "totals": {"task": "salessync.tasks.check_totals", "schedule": 60.0, "options": {"expires": 60}},
+        "subscriptions": {  # hourly: each channel has its own hour of the day
+            "task": "salessync.tasks.check_subscriptions",
+            "schedule": crontab(minute="23"),
+            "options": {"expires": 1800},
+        },
         "fetches": {"task": "salessync.tasks.fetch_objects", "schedule": 5.0, "options": {"expires": 15}},
     },
 )

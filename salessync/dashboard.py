@@ -11,6 +11,8 @@ from django.http import HttpRequest
 
 from channels import adapter as adapters
 from channels import coverage, inbox
+from channels.admin.channel import CONDITION_COLOURS
+from channels.condition import State
 from channels.models import Channel
 from ledger import running
 from salessync.core import dates
@@ -58,7 +60,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "chart": _chart(channels, sums, now),
         "posting": _or(dict, _webhook_to_posted),
         "delivering": _or(dict, _posted_to_acknowledged),
-        "channels": _coverage(channels, _or(lambda: coverage.Coverage({}, None), coverage.lately), now),
+        **_coverage(channels, now),
         "inbox": _or(dict, lambda: _inbox(now)),
         "outbox": _or(dict, lambda: _outbox(now)),
         "problems": _or(list, _quarantine_by_code),
@@ -224,43 +226,49 @@ def _posted_to_acknowledged() -> dict[str, Any]:
 # --- coverage
 
 
-def _coverage(channels: Sequence[Channel], lately: coverage.Coverage, now: datetime) -> list[dict[str, Any]]:
-    """Each channel, when it was last heard of, and how lively it is."""
-    rows = []
-    for channel in channels:
-        heard = lately.heard.get(channel.pk)
-        known = lately.since is None or now - lately.since > timedelta(days=1)
-        label = adapters.get(channel.adapter).label if channel.adapter in adapters.adapter_names() else channel.adapter
-        word, colour = _liveliness(channel, heard, lately.since, now)
-        rows.append(
-            {
-                "channel": channel,
-                "label": label,
-                "last": f"{between(heard.last, now)} ago" if heard else _unheard(lately.since, now),
-                "hour": heard.hour if heard else 0,
-                "day": f"{heard.day if heard else 0}{'' if known else '+'}",
-                "word": word,
-                "colour": colour,
-            }
-        )
-    return rows
+def _coverage(channels: Sequence[Channel], now: datetime) -> dict[str, Any]:
+    """Each channel's condition with its reason, when it was last heard of, how much came; and how many are live."""
+    lately = _or(lambda: coverage.Coverage({}, None), coverage.lately)
+    found = _or(dict, lambda: coverage.stands(channels, now))
+    known = lately.since is None or now - lately.since > timedelta(days=1)
+    summary = coverage.summary(found.values())
+    return {
+        "channels": [_channel_row(channel, found.get(channel.pk), lately, known, now) for channel in channels],
+        "coverage": _percent(summary.share),
+        "volume": _percent(summary.volume),
+        "live": summary.counts[State.LIVE],
+    }
 
 
-def _unheard(since: datetime | None, now: datetime) -> str:
-    return "never" if since is None else f"more than {between(since, now)} ago"
+def _channel_row(
+    channel: Channel, stand: coverage.Stand | None, lately: coverage.Coverage, known: bool, now: datetime
+) -> dict[str, Any]:
+    heard = lately.heard.get(channel.pk)
+    label = adapters.get(channel.adapter).label if channel.adapter in adapters.adapter_names() else channel.adapter
+    return {
+        "channel": channel,
+        "label": label,
+        "last": _last_heard(channel, stand, now),
+        "hour": heard.hour if heard else 0,
+        "day": f"{heard.day if heard else 0}{'' if known else '+'}",
+        "word": stand.condition.state if stand else "unknown",
+        "why": stand.condition.sentence if stand else "",
+        "colour": CONDITION_COLOURS[stand.condition.state] if stand else "",
+    }
 
 
-def _liveliness(
-    channel: Channel, heard: coverage.Heard | None, since: datetime | None, now: datetime
-) -> tuple[str, str]:
-    if channel.status != Channel.Status.LIVE:
-        return "paused", "warning"
-    if heard is None and since is None:
-        return "no event yet", ""
-    age = now - (heard.last if heard else since)
-    if age <= timedelta(hours=1):
-        return ("live", "success") if heard else ("quiet", "warning")
-    return ("quiet", "warning") if age <= timedelta(days=1) else ("silent", "danger")
+def _last_heard(channel: Channel, stand: coverage.Stand | None, now: datetime) -> str:
+    rhythm = stand.facts.rhythm if stand else None
+    if rhythm is None:
+        return ""
+    if rhythm.last:
+        return f"{between(rhythm.last, now)} ago"
+    return "never" if rhythm.since <= channel.created_at else f"more than {between(rhythm.since, now)} ago"
+
+
+def _percent(share: float | None) -> str:
+    """Rounded down, so that all of it means all of it."""
+    return "" if share is None else f"{int(share * 100)} %"
 
 
 # --- depths

@@ -14,8 +14,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from channels import inbox
-from channels.models import Event
+from channels import coverage, inbox
+from channels.condition import State, Summary
+from channels.models import Channel, Event
 from ledger.models import Delivery
 
 INBOX_STATES = [state for state in Event.State if state not in (Event.State.POSTED, Event.State.IGNORED)]
@@ -32,6 +33,7 @@ class DatabaseCollector(Collector):
         undelivered = Delivery.objects.filter(state__in=OUTBOX_STATES).order_by().values_list("state")
         counts = dict(undelivered.annotate(n=Count("*")))
         yield _by_state("salessync_outbox_deliveries", "Entries Bookkeeper lacks", OUTBOX_STATES, counts)
+        yield from _coverage(coverage.summary(coverage.stands(list(Channel.objects.all())).values()))
 
     def describe(self) -> list[Metric]:
         return []  # otherwise registering it would read the database
@@ -50,6 +52,17 @@ def _by_state(name: str, text: str, states: list[str], counts: dict[str, int]) -
     for state in states:
         metric.add_metric([str(state)], counts.get(str(state), 0))
     return metric
+
+
+def _coverage(found: Summary) -> Iterator[Metric]:
+    """The shares are left out where there is nothing to share."""
+    counts = {str(state): count for state, count in found.counts.items()}
+    yield _by_state("salessync_channels", "Channels by condition", list(State), counts)
+    if found.share is not None:
+        yield GaugeMetricFamily("salessync_channel_coverage", "Share of the channels that are live", value=found.share)
+    if found.volume is not None:
+        text = "Share of what four weeks bring that comes by live channels"
+        yield GaugeMetricFamily("salessync_channel_volume_coverage", text, value=found.volume)
 
 
 def _oldest_age(oldest: datetime | None) -> Metric:

@@ -15,6 +15,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Work",
         (
             ("Quarantine", "shield_question", "channels.quarantinedevent", "channels.view_event"),
+            ("Control totals", "fact_check", "channels.controlday", ""),
             ("Unmapped items", "link_off", "inventory.unmappeditem", ""),
             ("Oversells", "production_quantity_limits", "inventory.oversell", ""),
         ),
@@ -24,6 +25,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Transactions", "receipt_long", "channels.transaction", ""),
             ("Events", "inbox", "channels.event", ""),
+            ("Readings", "sync", "channels.reading", ""),
+            ("Fetches", "download", "channels.fetch", ""),
         ),
     ),
     (
@@ -48,10 +51,12 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Set up",
         (
             ("Channels", "storefront", "channels.channel", ""),
+            ("File mappings", "view_column", "channels.mapping", ""),
             ("Companies", "apartment", "core.company", ""),
             ("Users", "group", "auth.user", ""),
             ("Roles", "badge", "auth.group", ""),
             ("Audit", "history", "core.auditrow", ""),
+            ("Privacy", "privacy_tip", "channels.privacyrequest", ""),
         ),
     ),
 )
@@ -95,13 +100,15 @@ def _badges() -> dict[str, int]:
             """
             SELECT (SELECT count(*) FROM (SELECT FROM channels_event WHERE state IN ('quarantined', 'dead') LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM inventory_unmappeditem LIMIT %s) x),
-                   (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL LIMIT %s) x)
+                   (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM channels_controlday WHERE state IN ('open', 'failed') LIMIT %s) x)
             """,
-            [AT_MOST + 1] * 3,
+            [AT_MOST + 1] * 4,
         )
-        quarantined, unmapped, oversold = cursor.fetchone()
+        quarantined, unmapped, oversold, gaps = cursor.fetchone()
     return {
         "channels.quarantinedevent": quarantined,
+        "channels.controlday": gaps,
         "inventory.unmappeditem": unmapped,
         "inventory.oversell": oversold,
         "ledger.delivery": refused_deliveries(),

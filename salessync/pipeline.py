@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from django.db import InterfaceError, OperationalError, transaction
 
 from channels import adapter as adapters
-from channels import arrivals, inbox, transactions, wishes
+from channels import arrivals, inbox, privacy, transactions, wishes
 from channels.arrivals import Arrival
 from channels.family import waits_for_sale
 from channels.inbox import Claimed, Outcome
@@ -62,9 +62,18 @@ def run_batch(*, size: int = BATCH) -> int:
         if again := inbox.claim_again():
             taken += len(again)
             process(again)
+        if not taken:
+            taken += _for_persons()
     finally:
         gc.enable()
     return taken
+
+
+def _for_persons() -> int:
+    """When nothing else is due: privacy requests on paused channels, and what has not been searched yet for earlier ones."""
+    if waiting := privacy.waiting():
+        process(waiting)
+    return len(waiting) or privacy.go_on()
 
 
 def process(events: Sequence[Claimed]) -> None:
@@ -92,8 +101,9 @@ def process(events: Sequence[Claimed]) -> None:
 def _live(events: Sequence[Claimed]) -> int:
     """The stages, in the order in which a sale passes through them; returns the number of new journal entries."""
     channels = arrivals.channel_facts(e.channel_id for e in events)
-    records, outcomes, wanted = arrivals.read(events, channels)  # normalize and validate
-    records, without_rate = rates.require(records)
+    heeded = privacy.heed(events, channels)  # whom we forgot is not stored again
+    records, outcomes, wanted, asked = arrivals.read(events, channels, heeded.payloads)  # normalize and validate
+    records, without_rate = rates.require(privacy.recognize(records, heeded.stripped))
     outcomes += without_rate
     entries: list[int] = []
     if records:
@@ -107,6 +117,7 @@ def _live(events: Sequence[Claimed]) -> int:
         wanted += _parents(records, fates)
         _record_audit(stored)
         inbox.wake([w.key for w in works if w.family.sale] + sorted(stored.left))
+    outcomes += privacy.carry_out(asked, channels)
     wishes.wish(wanted)  # what an event only named, and sales that others wait for
     inbox.finish(outcomes)
     return len(entries)

@@ -99,9 +99,10 @@ _QUERIES = [
         " LEFT JOIN channels_event e ON e.id = v.event_id AND length(e.body_sha256) = 32 WHERE e.id IS NULL",
     ),
     (
-        "every record is what its digest says",
+        "every record is what its digest says, or without its person what the digest of its redaction says",
         "SELECT count(*) FROM channels_transactionversion",
-        "SELECT 'version ' || id FROM channels_transactionversion WHERE sha256(record) <> digest",
+        "SELECT 'version ' || v.id FROM channels_transactionversion v LEFT JOIN channels_privacyrequest r ON r.id = v.redacted_by"
+        " WHERE sha256(v.record) <> COALESCE(v.redacted_digest, v.digest) OR (v.redacted_at IS NOT NULL AND r.id IS NULL)",
     ),
     (
         "every transaction, line, tender and tax line has its owner",

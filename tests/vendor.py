@@ -48,6 +48,7 @@ class FakeShop:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each answer's body waits 40 ms for the client's acknowledgement
 
             def do_GET(self):
                 shop.answer(self)
@@ -158,11 +159,13 @@ class FakeShop:
                 self.seen_faults.add("cursor")
                 return 400, {}, {"errors": {"page_info": "Invalid value."}}
         else:
-            cursor = {"min": query["updated_at_min"], "max": query["updated_at_max"], "after": ["", 0], "n": 0}
+            by = "created_at" if "created_at_min" in query else "updated_at"
+            cursor = {"by": by, "min": query[f"{by}_min"], "max": query[f"{by}_max"], "after": ["", 0], "n": 0}
+        by = cursor["by"]
         rows = sorted(
-            (o["updated_at"], o["id"])
+            (o[by], o["id"])
             for o in self.orders.values()
-            if cursor["min"] <= o["updated_at"] <= cursor["max"] and [o["updated_at"], o["id"]] > cursor["after"]
+            if cursor["min"] <= o[by] <= cursor["max"] and [o[by], o["id"]] > cursor["after"]
         )
         page = rows[: self.page]
         headers = {}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from channels import canonical, checks
 from channels.adapter import Adapter, Context, Envelope, Headers, SignatureRefused, Trust
@@ -33,6 +34,31 @@ IDENTIFIERS = frozenset({
     "schema", "occurred_at", "initiated_at", "due_by", "available_on", "business_date", "timezone", "currency", "quantity",
     "unit_price", "rate", "last4", "postcode",
 })  # fmt: skip
+
+
+def _fields() -> dict[str, frozenset[str]]:
+    """Name of a part ("" is the record itself) → the names that may stand in it, over all records."""
+    found: dict[str, set[str]] = {"": {"type", "records"}, "records": {"type"}}
+
+    def walk(name: str, kind: inspect.Type) -> None:
+        if isinstance(kind, inspect.StructType):
+            found.setdefault(name, set()).update(field.encode_name for field in kind.fields)
+            for field in kind.fields:
+                walk(field.encode_name, field.type)
+        elif isinstance(kind, inspect.UnionType):
+            for one in kind.types:
+                walk(name, one)
+        elif isinstance(kind, inspect.ListType):
+            walk(name, kind.item_type)
+
+    for record in canonical.TYPES.values():
+        walk("", inspect.type_info(record))
+        walk("records", inspect.type_info(record))
+    return {name: frozenset(fields) for name, fields in found.items()}
+
+
+FIELDS = _fields()
+NO_FIELDS = frozenset[str]()
 
 
 class Standard(Adapter):
@@ -83,8 +109,9 @@ class Standard(Adapter):
         return [record]
 
     def scrub(self, payload: Any) -> Any:
-        """The shape has no place for personal data; what is left is a card number in free text."""
-        return _scrubbed(payload, free=False)
+        """The shape has no place for personal data. Of what is no part of it only the name is left, for it to be refused by;
+        in free text a card number is masked."""
+        return _scrubbed(payload, "")
 
 
 def _signatures(header: str) -> list[bytes]:
@@ -202,24 +229,37 @@ def _shift(record: Record, field: str) -> None:
         setattr(record, field, at.astimezone(UTC))
 
 
-def _scrubbed(value: Any, *, free: bool) -> Any:
-    """Card numbers masked in free text and in keys; `free` is the inside of extensions, where nothing names an object."""
-    if isinstance(value, dict):
-        return {
-            mask_cards(key): (
-                _ref(one)
-                if key == "ref" and not free
-                else one
-                if not free and key in IDENTIFIERS and not isinstance(one, (dict, list))
-                else _scrubbed(one, free=free or key == "extensions")
-            )
-            for key, one in value.items()
-        }
+def _scrubbed(value: Any, part: str) -> Any:
+    """A part of a record, or a list of them, with the fields that it may have."""
     if isinstance(value, list):
-        return [_scrubbed(one, free=free) for one in value]
+        return [_scrubbed(one, part) for one in value]
+    if not isinstance(value, dict):
+        return mask_cards(value) if isinstance(value, str) else value
+    names = FIELDS.get(part, NO_FIELDS)
+    kept: dict[str, Any] = {}
+    for key, one in value.items():
+        if key not in names:
+            kept[mask_cards(key)] = None
+        elif key == "extensions":
+            kept[key] = _free(one)
+        elif key == "ref":
+            kept[key] = _ref(one)
+        elif isinstance(one, (dict, list)):
+            kept[key] = _scrubbed(one, key)
+        else:
+            kept[key] = mask_cards(one) if isinstance(one, str) and key not in IDENTIFIERS else one
+    return kept
+
+
+def _free(value: Any) -> Any:
+    """The inside of extensions, where nothing names an object: card numbers masked, in keys too."""
+    if isinstance(value, dict):
+        return {mask_cards(key): _free(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_free(one) for one in value]
     if isinstance(value, str):
         return mask_cards(value)
-    if free and type(value) is int and value > 10**12:  # a card number needs no quotes
+    if type(value) is int and value > 10**12:  # a card number needs no quotes
         masked = mask_cards(str(value))
         return value if masked == str(value) else masked
     return value

@@ -96,7 +96,7 @@ class EventAdmin(deciding.DecidingMixin, PageAdmin):
             "size": len(obj.body),
             "stages": list(stages(obj)),
             "problems": obj.problems or [],
-            "may_replay": self.has_decide_permission(request) and obj.state not in ("new", "claimed"),
+            "may_replay": self.has_decide_permission(request) and obj.readable and obj.state not in ("new", "claimed"),
             "replay_url": reverse("admin:channels_event_replay", args=[obj.pk]),
         }
 

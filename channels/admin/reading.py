@@ -41,7 +41,7 @@ def read(event: Event, context: Context) -> Reading:
     except Exception as error:  # a fault of the adapter's, which the reviewer should see rather than an error page
         return Reading([], [Problem("PROCESSING_FAILED", "$", f"{type(error).__name__}: {str(error)[:300]}")], "")
     problems = [p for record in records for p in checks.check(record)]
-    shown = [(f"{r.kind} {r.source.number or r.source.id}", json_lines(msgspec.to_builtins(r))) for r in records]
+    shown = [(f"{r.record_type} {r.source.number or r.source.id}", json_lines(msgspec.to_builtins(r))) for r in records]
     return Reading(shown, problems, "" if records else "It carries nothing to book.")
 
 

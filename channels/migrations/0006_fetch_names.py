@@ -5,23 +5,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('channels', '0005_links'),
+        ("channels", "0005_links"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='fetch',
-            name='fetch_once',
+            model_name="fetch",
+            name="fetch_once",
         ),
         migrations.AlterField(
-            model_name='fetch',
-            name='object_id',
+            model_name="fetch",
+            name="object_id",
             field=models.TextField(help_text="the vendor's id, or several that one event named"),
         ),
         migrations.AddConstraint(
-            model_name='fetch',
-            constraint=models.UniqueConstraint(models.F('channel'), models.F('kind'), django.db.models.functions.text.MD5('object_id'), name='fetch_once'),
+            model_name="fetch",
+            constraint=models.UniqueConstraint(
+                models.F("channel"),
+                models.F("kind"),
+                django.db.models.functions.text.MD5("object_id"),
+                name="fetch_once",
+            ),
         ),
     ]

@@ -1,5 +1,6 @@
 """The stored business fact: versioned, with its lines and tenders. Written only by channels/transactions.py."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from channels.models.channel import Channel
@@ -40,6 +41,7 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["family"], name="transaction_in_family"),
+            BrinIndex(fields=["business_date"], name="transaction_day", autosummarize=True),  # next to free to keep up
             models.Index(
                 fields=["company_id", "awaits"], name="transaction_awaits", condition=models.Q(awaits__isnull=False)
             ),
@@ -50,23 +52,34 @@ class Transaction(models.Model):
 
 
 class TransactionVersion(models.Model):
-    """One accepted version with its canonical record; never changed (the database refuses it)."""
+    """One accepted version with its canonical record; never changed (the database refuses it).
+
+    But for one thing, which the database checks as well (migration 0008): a privacy request takes the person out of the record.
+    """
 
     id = models.BigAutoField(primary_key=True)
     company_id = models.BigIntegerField()
     transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="versions", db_index=False)
     version = models.CharField(max_length=255)
-    digest = models.BinaryField(max_length=32, help_text="SHA-256 of the record")
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of the record as it was accepted")
     record = models.BinaryField(help_text="canonical JSON")
     event_id = models.BigIntegerField(help_text="the event that brought it")
     payments_order = models.CharField(
         max_length=600, null=True, help_text="version_order, where the record speaks of the payments"
     )
     created_at = models.DateTimeField(db_default=models.functions.Now())
+    redacted_at = models.DateTimeField(null=True, help_text="when the person was taken out of the record")
+    redacted_digest = models.BinaryField(max_length=32, null=True, help_text="SHA-256 of the record since then")
+    redacted_by = models.BigIntegerField(null=True, help_text="the privacy request that asked for it")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["transaction", "version", "digest"], name="transaction_version_once"),
+            models.CheckConstraint(
+                condition=models.Q(redacted_at__isnull=True, redacted_digest__isnull=True, redacted_by__isnull=True)
+                | models.Q(redacted_at__isnull=False, redacted_digest__isnull=False, redacted_by__isnull=False),
+                name="transaction_version_redacted",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """A small shop's day, made by the real capture and the real pipeline, with everything in it that a page could stumble over."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -9,6 +9,7 @@ from django.utils import timezone
 from msgspec.structs import replace
 
 from channels import canonical
+from channels.models import ControlDay, Fetch, Mapping, Reading
 from inventory.models import Listing, Product
 from ledger.models import Delivery, Rate
 from salessync import setup
@@ -30,9 +31,12 @@ class Day:
         Listing.objects.create(channel=self.till, product=self.mug, item_id="mug-as-the-till-says")
         self.berlin = self.world.channel("berlin-till", "standard", currency="EUR", timezone="Europe/Berlin")
         Rate.objects.create(date="2020-01-01", from_currency="EUR", to_currency="USD", rate="1.1")
+        Mapping.objects.create(company=self.world.company, name="old-till", body={"columns": {NASTY: "id"}})
         self._sell()
         self._quarantine()
         self._acknowledge()
+        self._ask()
+        self._compare()
 
     def _sell(self) -> None:
         world = self.world
@@ -65,6 +69,37 @@ class Day:
                 acknowledged_at=timezone.now(),
                 attempts=1,
             )
+
+    def _ask(self) -> None:
+        """The shop's orders are read with an error, its past is half read, and one object was asked for in vain."""
+        shop, now = self.world.shop, timezone.now()
+        Reading.objects.create(channel=shop, stream="orders", purpose="live", reached=now, read_at=now, error=NASTY)
+        past = now - timedelta(days=90)
+        Reading.objects.create(
+            channel=shop,
+            stream="orders",
+            purpose="backfill",
+            reached=past,
+            since=past,
+            until=now,
+            pages=3,
+            found=750,
+            stored=748,
+        )
+        Fetch.objects.create(channel=shop, kind="order", object_id=NASTY, state="failed", attempts=8, error=NASTY)
+
+    def _compare(self) -> None:
+        """A day with a gap, one that is complete again, and one that could not be compared; as if the till's vendor could be asked."""
+        today, now = timezone.now().date(), timezone.now()
+        gap, whole, failed = (
+            ControlDay.objects.create(channel=self.till, day=today - timedelta(days=n), state=state, checked_at=now)
+            for n, state in enumerate(("open", "closed", "failed"))
+        )
+        sales = {"type": "sale", "currency": "USD", "vendor_count": 6, "our_count": 5, "vendor_gross": 1234500}
+        gap.totals.create(**sales, our_gross=1230000, missing=[NASTY + "9", "S77"], in_inbox=["S5"], extra=["S2"])
+        gap.totals.create(type="refund", currency="USD", vendor_count=1, our_count=1, vendor_gross=1040, our_gross=1040)
+        whole.totals.create(**sales | {"our_count": 6}, our_gross=1234500, recovered=["S1", NASTY], recovered_at=now)
+        ControlDay.objects.filter(pk=failed.pk).update(error=NASTY, checked_at=None, next_at=now)
 
 
 def number(record: Any, display: str) -> Any:

@@ -79,7 +79,7 @@ class Shop:
         return reply({"errors": "Not Found"}, 404) if one is None else reply({"order": one})
 
     def listed(self, ask):
-        assert ask.params["limit"] == 250
+        assert ask.params["limit"] == 50
         if "page_info" in ask.params:
             assert set(ask.params) == {"page_info", "limit"}, "Shopify refuses a filter beside page_info"
             if self.expired:
@@ -128,7 +128,7 @@ def test_orders_come_page_by_page_with_their_transactions():
     first = shop.asks[0]
     assert first.params == {
         "status": "any", "updated_at_min": "2026-09-01T00:00:00Z", "updated_at_max": "2026-09-02T00:00:00Z",
-        "order": "updated_at asc", "limit": 250,
+        "order": "updated_at asc", "limit": 50,
     }  # fmt: skip
 
 

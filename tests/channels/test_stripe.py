@@ -381,7 +381,7 @@ def test_every_subscribed_topic_is_read():
 
 def test_lists_are_read_row_by_row():
     rows = [event("charge_with_fees"), event("invoice_event"), event("refund")]
-    assert [r.kind for r in normalize({"object": "list", "data": rows})] == ["charge", "refund"]
+    assert [r.record_type for r in normalize({"object": "list", "data": rows})] == ["charge", "refund"]
     assert normalize({"object": "list", "data": []}) == []
     with pytest.raises(Ignored):
         normalize({"object": "list", "data": [event("invoice_event")]})

@@ -15,12 +15,15 @@ from channels import adapter, canonical, checks, payload
 from channels.adapter import Context, Ignored, SignatureRefused, Trust
 from channels.adapters.vendure import client
 from channels.adapters.vendure.words import method_type
+from channels.calls import AccessRefused, Caller
 from channels.client import Account, Pointer, StaleStock, StockLevel
 from channels.record import Jurisdiction
+from salessync.core import http
 from salessync.core.dates import version_key
 from salessync.core.problems import Refused
 from tests.calls import converse, reply
 from tests.golden import FOLDER
+from tests.worlds import World
 
 VENDURE = adapter.get("vendure")
 CONTEXT = Context(channel="main-shop", timezone="Europe/Berlin")
@@ -537,7 +540,12 @@ def test_refunds_are_looked_for_page_by_page_and_on_from_any_page():
 def test_what_the_poll_finds_can_be_read():
     parsed = order("refunds")
     found = poll(Shop([parsed | {"updatedAt": "2026-10-05T00:00:01.000Z"}])).pages[0].found[0]
-    assert [r.kind for r in normalize(found.payload, found.topic or None)] == ["sale", "refund", "refund", "refund"]
+    assert [r.record_type for r in normalize(found.payload, found.topic or None)] == [
+        "sale",
+        "refund",
+        "refund",
+        "refund",
+    ]
     assert found.payload["globalSettings"]["serverConfig"]["moneyStrategyPrecision"] == 2
     assert VENDURE.scrub(found.payload)["globalSettings"] == found.payload["globalSettings"]
 
@@ -619,6 +627,48 @@ def test_a_session_is_made_with_name_and_password():
     ):
         with pytest.raises(Refused, match="LOGIN_REFUSED"):
             VENDURE.renewed(refused, named, SINCE)
+
+
+FORBIDDEN = {"errors": [{"message": "no", "extensions": {"code": "FORBIDDEN"}}], "data": None}
+
+
+def test_an_answer_without_access_looks_good_and_says_forbidden():
+    """As a shop answers that was never logged in to, or whose session has ended (seen with Vendure 3.7.3)."""
+    assert VENDURE.denies(reply(FORBIDDEN))
+    odd = (
+        {"data": {}},
+        {"errors": []},
+        {"errors": "FORBIDDEN"},
+        {"errors": [{"extensions": {"code": "OTHER"}}]},
+        None,
+        [],
+    )
+    assert [VENDURE.denies(reply(body)) for body in odd] == [False] * len(odd)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("token", [{}, {"token": "ended"}], ids=["never", "ended"])
+def test_a_session_is_made_where_there_is_none_any_more(monkeypatch, token):
+    asked = []
+
+    def answer(*, headers, body, **_):
+        asked.append(json.loads(body)["query"].partition("(")[0])
+        if "mutation" in asked[-1]:
+            welcome = b'{"data": {"login": {"__typename": "CurrentUser", "id": "1"}}}'
+            return http.Answer(200, {"vendure-auth-token": "fresh"}, welcome)
+        good = headers.get("Authorization") == "Bearer fresh"
+        return http.Answer(200, {}, b'{"data": {"order": null}}' if good else json.dumps(FORBIDDEN).encode())
+
+    monkeypatch.setattr(http, "call", answer)
+    channel = World().channel("vendure", "vendure")
+    channel.credentials = {"username": "u", "password": "p", "base_url": "https://shop.example", **token}
+    channel.save()
+    caller = Caller(channel)
+    assert caller.result(VENDURE.fetch(Pointer("order", "1"), caller.account)) is None
+    assert asked == ["query SalesSyncOrder", "mutation SalesSyncLogin", "query SalesSyncOrder"]
+    channel.credentials = {"api_key": "no key", "base_url": "https://shop.example"}
+    with pytest.raises(AccessRefused):
+        caller.result(VENDURE.fetch(Pointer("order", "1"), caller.account))
 
 
 def test_a_plugin_in_the_shop_is_made_by_the_merchant():

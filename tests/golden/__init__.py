@@ -98,7 +98,9 @@ def _entries(records: list[AnyRecord], channel: str) -> str:
 
 def _entry(record: AnyRecord, legs: list[Leg]) -> str:
     assert sum(leg.amount for leg in legs) == 0, "an entry that does not balance"
-    lines = [f"{record.record_type} {record.source.number or record.source.id}, {record.business_date}, {record.currency}"]
+    lines = [
+        f"{record.record_type} {record.source.number or record.source.id}, {record.business_date}, {record.currency}"
+    ]
     for leg in sorted(legs, key=lambda leg: leg.amount < 0):
         what = " · ".join(part for part in (leg.path, leg.tax_code, leg.category) if part)
         lines.append(f"  {leg.account:<44}{to_major(leg.amount, record.currency):>14}  {what}")

@@ -98,7 +98,7 @@ def all_ways_agree(count, seed, chance):
     polled = World()
     send(polled, polls, process=lambda n: False)
     books, stock = polled.facts()
-    assert books
+    assert books or count < 7
     for messages in (webhooks + polls, polls + webhooks):
         if chance.random() < 0.5:
             chance.shuffle(messages)

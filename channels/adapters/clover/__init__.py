@@ -44,7 +44,11 @@ class Clover(Adapter):
         "disputes": "Clover's API tells nothing of chargebacks; they are on the merchant's statements only.",
         "payouts": "Clover's API has no deposits; they are settled from the lines of the bank.",
     }
-    streams = (Stream(name="orders"), Stream(name="payments", every=3600), Stream(name="refunds", every=3600))
+    streams = (
+        Stream(name="orders"),
+        Stream(name="payments", every=3600, totals="created"),
+        Stream(name="refunds", every=3600, totals="created"),
+    )
     limits = Limits(per_second=10.0, burst=10)
 
     # --- what comes in

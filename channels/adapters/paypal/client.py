@@ -20,8 +20,8 @@ from channels.reading import word
 from salessync.core.dates import DateError, parse_instant
 
 STREAMS = (
-    Stream(name="transactions", overlap=10 * 86_400, every=3600),
-    Stream(name="disputes", overlap=3600, every=1800),
+    Stream(name="transactions", overlap=10 * 86_400, every=3600, totals="created"),
+    Stream(name="disputes", overlap=3600, every=1800, totals="none"),
 )
 LIVE, SANDBOX = "https://api-m.paypal.com", "https://api-m.sandbox.paypal.com"
 LONGEST = timedelta(days=31)

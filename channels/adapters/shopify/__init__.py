@@ -1,11 +1,13 @@
 """Shopify: orders, refunds, transactions, payouts and disputes, by webhook or as REST answers. Pure.
 
-words.py holds the vendor's words; one module each reads an order, its lines, its totals, a refund, transactions and payouts.
+words.py holds the vendor's words; one module each reads an order, its lines, its totals, a refund, transactions and payouts;
+privacy.py reads what is asked on behalf of persons.
 """
 
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +17,12 @@ from channels.adapter import (
     Envelope,
     Headers,
     Ignored,
+    Person,
+    PrivacyRequest,
     SignatureRefused,
     Trust,
 )
+from channels.adapters.shopify import privacy
 from channels.adapters.shopify.client import Client
 from channels.adapters.shopify.payout import dispute_record, payout_record
 from channels.adapters.shopify.refund import refund_record
@@ -25,6 +30,7 @@ from channels.adapters.shopify.sale import order_records
 from channels.adapters.shopify.scrub import scrub
 from channels.adapters.shopify.transactions import charges
 from channels.canonical import AnyRecord
+from channels.client import Account
 from channels.reading import Json
 from salessync.core.problems import Problem, Refused
 
@@ -47,6 +53,7 @@ class Shopify(Client, Adapter):
     name = "shopify"
     label = "Shopify"
     topics = TOPICS
+    privacy_topics = frozenset(privacy.KINDS)  # set up with the app, not by subscription
     kept_headers = frozenset({
         "x-shopify-topic", "x-shopify-webhook-id", "x-shopify-event-id", "x-shopify-triggered-at", "x-shopify-api-version",
         "x-shopify-shop-domain", "shopify-topic", "shopify-webhook-id", "shopify-event-id", "shopify-triggered-at",
@@ -83,6 +90,22 @@ class Shopify(Client, Adapter):
         """The payload without personal data, by an allow-list."""
         return scrub(payload)
 
+    def privacy(self, payload: Any, topic: str) -> PrivacyRequest | None:
+        """What one of the three compliance topics asks."""
+        return privacy.privacy(payload, topic)
+
+    def concerns(self, request: PrivacyRequest, account: Account) -> bool:
+        """By the shop's myshopify.com host: Shopify has one address for all shops of an app."""
+        return privacy.concerns(request, account)
+
+    def persons(self, payload: Any) -> list[Person]:
+        """Of each order the customer and the order."""
+        return privacy.persons(payload)
+
+    def forget(self, payload: Any, whom: Callable[[Person], bool]) -> Any:
+        """Orders without the customer's hash, postcode and city."""
+        return privacy.forget(payload, whom)
+
 
 def _header(headers: Headers, name: str) -> str | None:
     """A header of the newer deliveries, which have no X- prefix, or of the usual ones."""
@@ -104,6 +127,8 @@ def _by_topic(payload: Any, topic: str, context: Context) -> list[AnyRecord]:
         raise Ignored(
             "an order deleted in the shop stays in the books: only a cancellation or a refund takes a sale back"
         )
+    if privacy.privacy(payload, topic) is not None:
+        raise Ignored("a privacy request moves no money or goods")
     raise Ignored(f"the topic {topic[:60]!r} moves no money or goods here")
 
 

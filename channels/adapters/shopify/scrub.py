@@ -104,10 +104,16 @@ _DISPUTE = words(
     " initiated_at"
 )
 _EDIT = an_object(words("id order_id created_at committed_at"))
+_PRIVACY = words("shop_id shop_domain") | {
+    "customer": customer,
+    "orders_requested": a_list(scalar),
+    "orders_to_redact": a_list(scalar),
+    "data_request": an_object(words("id")),
+}
 
 # Without its topic a bare object does not say what it is, so the root keeps what any of them may have.
 _ROOT = an_object(
-    _DISPUTE | _TRANSACTION | _REFUND | _ORDER
+    _PRIVACY | _DISPUTE | _TRANSACTION | _REFUND | _ORDER
     | {"order": an_object(_ORDER), "orders": a_list(an_object(_ORDER)), "refund": an_object(_REFUND)}
     | {"transaction": an_object(_TRANSACTION), "transactions": a_list(an_object(_TRANSACTION | _BALANCE)), "order_edit": _EDIT}
     | {"payout": _PAYOUT, "payouts": a_list(_PAYOUT), "dispute": an_object(_DISPUTE), "disputes": a_list(an_object(_DISPUTE))}

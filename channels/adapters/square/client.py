@@ -40,8 +40,8 @@ STREAMS = (
     Stream(name="orders"),
     Stream(name="payments"),
     Stream(name="refunds"),
-    Stream(name="payouts", overlap=10 * DAY, every=3600),
-    Stream(name="disputes", overlap=30 * DAY, every=3600),
+    Stream(name="payouts", overlap=10 * DAY, every=3600, totals="none"),
+    Stream(name="disputes", overlap=30 * DAY, every=3600, totals="none"),
 )
 MOST_LOCATIONS = 10  # of one search for orders
 ALL = "*"  # in place of a location, where a list is of all of them

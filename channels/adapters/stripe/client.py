@@ -23,11 +23,13 @@ PER_PAGE = 100
 EVENTS_PER_PAGE = 50  # each can cost a request of its own before its page can be stored
 
 STREAMS = (
-    Stream(name="events"),
-    Stream(name="charges", overlap=7200, every=3600),  # a balance transaction can come an hour after its charge
-    Stream(name="refunds", overlap=7200, every=3600),
-    Stream(name="disputes", overlap=7200, every=3600),
-    Stream(name="payouts", overlap=3 * 86400, every=6 * 3600),  # the lines are known some time after the payout
+    Stream(name="events", totals="none"),
+    # a balance transaction can come an hour after its charge
+    Stream(name="charges", overlap=7200, every=3600, totals="created"),
+    Stream(name="refunds", overlap=7200, every=3600, totals="created"),
+    Stream(name="disputes", overlap=7200, every=3600, totals="none"),
+    # the lines are known some time after the payout
+    Stream(name="payouts", overlap=3 * 86400, every=6 * 3600, totals="none"),
 )
 
 CHARGE_TOPICS = frozenset({

@@ -38,7 +38,10 @@ class Vendure(Adapter):
         "disputes": "Vendure knows none: they come from the payment processor",
         "payouts": "Vendure knows none: they come from the payment processor",
     }
-    streams = (Stream(name="orders", overlap=120, every=300), Stream(name="refunds", overlap=300, every=1800))
+    streams = (
+        Stream(name="orders", overlap=120, every=300),
+        Stream(name="refunds", overlap=300, every=1800, totals="created"),
+    )
     limits = Limits(per_second=5.0, burst=10)  # the merchant's own server: Vendure publishes no limit
 
     def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
@@ -105,6 +108,10 @@ class Vendure(Adapter):
     def renewed(self, reply: Reply, account: Account, now: datetime) -> dict[str, Any]:
         """The session's token comes in a header."""
         return client.session(reply, account, now)
+
+    def denies(self, reply: Reply) -> bool:
+        """Without a session, or after its end, Vendure answers 200 and FORBIDDEN."""
+        return client.error_of(reply) == "FORBIDDEN"
 
     def pause(self, reply: Reply) -> float:
         """What a proxy before the shop may ask for."""

@@ -152,17 +152,23 @@ def _answer(query: str, variables: Json) -> Generator[Ask, Reply, Json]:
     return data_of(reply)
 
 
+def error_of(reply: Reply) -> str | None:
+    """The code of the first error in an answer; "an error" where it has no code, None where there is no error."""
+    errors = reply.body.get("errors") if type(reply.body) is dict else None
+    if not errors:
+        return None
+    first = errors[0] if type(errors) is list and type(errors[0]) is dict else {}
+    extensions = first.get("extensions")
+    code = extensions.get("code") if type(extensions) is dict else None
+    return code if type(code) is str else "an error"
+
+
 def data_of(reply: Reply) -> Json:
     """The data of an answer, or its errors as a problem: `FORBIDDEN` means that the session or key is no longer good."""
-    body = reply.body if type(reply.body) is dict else {}
-    errors = body.get("errors")
-    if errors:
-        first = errors[0] if type(errors) is list and type(errors[0]) is dict else {}
-        extensions = first.get("extensions")
-        code = extensions.get("code") if type(extensions) is dict else None
-        told = code if type(code) is str else "an error"
+    told = error_of(reply)
+    if told is not None:
         raise Refused(Problem("GRAPHQL_ERROR", "errors", f"Vendure answered {told[:60]!r}"))
-    data = body.get("data")
+    data = reply.body.get("data") if type(reply.body) is dict else None
     if type(data) is not dict:
         raise _unexpected("it has no data")
     return data

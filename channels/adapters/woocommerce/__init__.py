@@ -53,7 +53,7 @@ class WooCommerce(Adapter):
         "disputes": "WooCommerce has no disputes: the gateway's own channel tells of them.",
         "payouts": "WooCommerce pays nothing out: the gateway's own channel does.",
     }
-    streams = (Stream(name="orders", every=300), Stream(name="trash", every=3600))
+    streams = (Stream(name="orders", every=300), Stream(name="trash", every=3600, totals="none"))
     limits = Limits(per_second=2.0, burst=4)  # there is no published pace: a shared host decides
 
     def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
