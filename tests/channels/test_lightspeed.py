@@ -282,7 +282,7 @@ def test_a_return_without_its_first_sale_names_no_line_and_one_without_reference
     del data["original"]
     assert [line.line for line in normalize(data)[0].lines] == [None]
     data["sale"]["return"]["original_sale_id"] = None
-    assert (normalize(data)[0].kind, normalize(data)[0].sale) == ("refund", None)
+    assert (normalize(data)[0].record_type, normalize(data)[0].sale) == ("refund", None)
 
 
 def test_less_money_than_goods_is_an_adjustment():

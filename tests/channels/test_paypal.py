@@ -262,7 +262,7 @@ def test_a_refund_is_a_refund_whatever_the_event_calls_it():
     found = only(event("PAYMENT.SALE.REFUNDED", refund, resource_type="sale"))
     assert (found.record_type, found.charge, found.totals.total) == ("refund", "SALE1", 500)
     still = only(event("PAYMENT.CAPTURE.REFUNDED", capture(status="REFUNDED"), resource_type="capture"))
-    assert (still.kind, still.status, still.captured) == ("charge", "captured", 2000)
+    assert (still.record_type, still.status, still.captured) == ("charge", "captured", 2000)
 
 
 def test_an_authorizations_link_to_capture_it_is_no_parent():
@@ -281,7 +281,7 @@ def test_a_refund_of_an_order_with_one_capture_belongs_to_it():
     }  # fmt: skip
     payments = {"captures": [capture()], "refunds": [refund]}
     order = {"id": "O1", "status": "COMPLETED", "purchase_units": [{"payments": payments}]}
-    assert [(r.kind, getattr(r, "charge", None)) for r in records(order)] == [("charge", None), ("refund", "CAP1")]
+    assert [(r.record_type, getattr(r, "charge", None)) for r in records(order)] == [("charge", None), ("refund", "CAP1")]
     payments["captures"] = [capture(), capture(id="CAP2")]
     assert records(order)[2].charge is None
 
@@ -356,7 +356,7 @@ def test_events_that_move_nothing_say_why(topic):
 
 
 def test_the_events_own_name_counts_more_than_the_topic_it_came_under():
-    assert only(event("PAYMENT.CAPTURE.COMPLETED", capture()), "CHECKOUT.ORDER.APPROVED").kind == "charge"
+    assert only(event("PAYMENT.CAPTURE.COMPLETED", capture()), "CHECKOUT.ORDER.APPROVED").record_type == "charge"
 
 
 def test_an_order_that_hides_its_payments_is_fetched_and_no_other():
@@ -526,7 +526,7 @@ def test_only_rows_that_matter_are_kept_and_they_look_the_same_each_time():
     assert first.found == second.found
     kept = [found.payload["transaction_details"][0]["transaction_info"] for found in first.found]
     assert [info and info["transaction_id"] for info in kept] == ["PAY", "BANK", "BACK", "NEW", None]
-    assert [only(f.payload, f.topic).kind for f in first.found[:3]] == ["charge", "payout", "refund"]
+    assert [only(f.payload, f.topic).record_type for f in first.found[:3]] == ["charge", "payout", "refund"]
     for found in first.found[3:]:
         with pytest.raises(Refused):
             records(found.payload)

@@ -521,7 +521,7 @@ def test_fetch_joins_and_a_missing_order_is_none():
     shop.orders[100]["refunds"] = [{"id": 9005, "reason": "", "total": "-8.10"}]
     shop.refunds[100] = event("amount_only_refund")["refunds"]
     found = converse(WOO.fetch(Pointer("order", "100"), ACCOUNT), shop).result
-    assert [r.kind for r in normalize(found.payload, found.topic or None)] == ["sale", "refund"]
+    assert [r.record_type for r in normalize(found.payload, found.topic or None)] == ["sale", "refund"]
     assert converse(WOO.fetch(Pointer("order", "5"), ACCOUNT), shop).result is None
     for pointer in (Pointer("order", "../users"), Pointer("product", "5")):
         assert converse(WOO.fetch(pointer, ACCOUNT), shop) == ([], [], None)
