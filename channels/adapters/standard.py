@@ -67,6 +67,10 @@ class Standard(Adapter):
     name = "standard"
     label = "Standard (our own JSON)"
     settles = True
+    missing = {
+        "polling": "a till pushes what it sells: there is nobody to ask.",
+        "stock": "a till has no address to which a level could be written.",
+    }
     topics = frozenset(canonical.TYPES)
     kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
 

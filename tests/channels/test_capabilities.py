@@ -30,12 +30,6 @@ SAYS = {
 }
 UNDONE = ("voided", "cancelled")
 
-# declared and not proven: to be proven by a golden case, or to be said in the adapter's `missing`
-UNPROVEN = {
-    ("bigcommerce", "edits"), ("lightspeed", "edits"), ("square", "edits"),
-    ("standard", "disputes"), ("standard", "edits"), ("standard", "payouts"), ("standard", "polling"), ("standard", "stock"),
-}  # fmt: skip
-
 
 def records(case):
     return [json.loads(line) for line in case.expected().get("records.jsonl", "").splitlines()]
@@ -75,13 +69,7 @@ DECLARED = [(n, a) for n in adapters.adapter_names() for a in ABILITIES if a not
 MISSING = [(n, a) for n in adapters.adapter_names() for a in adapters.get(n).missing]
 
 
-@pytest.mark.parametrize(
-    ("name", "ability"),
-    [
-        pytest.param(*one, marks=pytest.mark.xfail(reason="declared and not proven")) if one in UNPROVEN else one
-        for one in DECLARED
-    ],
-)
+@pytest.mark.parametrize(("name", "ability"), DECLARED)
 def test_what_is_not_missing_is_proven(name, ability):
     assert proven(name, ability), f"{name} declares {ability}: prove it by a golden case, or say in `missing` why not"
 
@@ -96,10 +84,6 @@ def test_what_is_missing_is_an_ability_with_a_reason(name, ability):
 def test_what_is_missing_is_in_no_golden_case(name, ability):
     """Payouts may come without being asked for their lines, and are missing as a whole then (Adyen)."""
     assert not proven(name, ability), f"{name} says that {ability} are missing, and a golden case has one"
-
-
-def test_the_exceptions_are_adapters_and_abilities():
-    assert set(DECLARED) >= UNPROVEN
 
 
 # --- the table
