@@ -5,13 +5,14 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from channels.charge import Charge
 from channels.dispute import Dispute
 from channels.payout import Payout
 from channels.record import Record
 from channels.refund import Refund
-from channels.sale import Sale
+from channels.sale import Customer, Sale
 from salessync.core.problems import Problem, Refused
 
 AnyRecord = Sale | Refund | Charge | Payout | Dispute
@@ -56,6 +57,18 @@ def from_dict(data: dict[str, Any]) -> AnyRecord:
 def digest(encoded: bytes) -> bytes:
     """SHA-256 of a record's canonical JSON."""
     return hashlib.sha256(encoded).digest()
+
+
+def without_person(record: AnyRecord) -> AnyRecord:
+    """The record with all its amounts, and with nothing that points to the customer: the one change that a stored version may undergo."""
+    if not isinstance(record, Sale):
+        return record
+    customer, place = record.customer, record.jurisdiction
+    if customer is not None:
+        customer = Customer(exempt=True) if customer.exempt else None
+    if place is not None and place.basis == "destination":
+        place = replace(place, postcode=None, city=None)
+    return replace(record, customer=customer, jurisdiction=place)
 
 
 def shape_problem(error: msgspec.ValidationError) -> Problem:

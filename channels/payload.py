@@ -104,7 +104,9 @@ def dump(payload: Any) -> bytes:
 
 
 _DIGITS = re.compile("[0-9](?:[ -]?[0-9]){12}")
-_CARD = re.compile(rb"(?<![0-9.])[0-9](?:[ -]?[0-9]){12,18}(?![0-9.])")
+_RUN = re.compile(rb"(?<![0-9])(?<![0-9]\.)[0-9](?:[ -]?[0-9]){12,}(?!\.?[0-9])")  # digits in groups, and no fraction
+_GROUP = re.compile(rb"[0-9]+")
+SHORTEST, LONGEST = 13, 19  # digits of a card number (ISO/IEC 7812)
 
 
 def _luhn(digits: bytes) -> bool:
@@ -117,12 +119,28 @@ def _luhn(digits: bytes) -> bool:
     return total % 10 == 0
 
 
-def _mask(match: re.Match[bytes]) -> bytes:
-    digits = re.sub(rb"[ -]", b"", match[0])
+def _is_card(digits: bytes) -> bool:
     # a card number starts with 2-6 (ISO/IEC 7812); ids and timestamps of vendors mostly do not pass Luhn as well
-    if digits[0:1] in b"23456" and _luhn(digits):
-        return b"*" * (len(match[0]) - 4) + digits[-4:]
-    return match[0]
+    return SHORTEST <= len(digits) <= LONGEST and digits[0:1] in b"23456" and _luhn(digits)
+
+
+def _mask(match: re.Match[bytes]) -> bytes:
+    """Masked wherever neighbouring groups of the run make a card number together: "size 12 4242 4242 4242 4242"."""
+    run, place = bytearray(match[0]), 0
+    groups = [m.span() for m in _GROUP.finditer(match[0])]
+    while place < len(groups):
+        start, digits = groups[place][0], b""
+        for last in range(place, len(groups)):
+            digits += match[0][slice(*groups[last])]
+            if len(digits) > LONGEST:
+                break
+            if _is_card(digits):
+                end = groups[last][1]
+                run[start : end - 4] = b"*" * (end - 4 - start)
+                place = last
+                break
+        place += 1
+    return bytes(run)
 
 
 def mask_cards(text: str) -> str:
@@ -134,7 +152,7 @@ def mask_cards(text: str) -> str:
 
 def mask_card_bytes(body: bytes) -> bytes:
     """The same over bytes."""
-    return _CARD.sub(_mask, body)
+    return _RUN.sub(_mask, body)
 
 
 SHAPE_BYTES = 500

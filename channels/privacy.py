@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models import Max, Min
 from django.utils import timezone
-from msgspec.structs import replace
 
 from channels import adapter as adapters
 from channels import canonical
@@ -29,7 +28,7 @@ from channels.arrivals import Arrival, Asked, ChannelFacts, version_order
 from channels.canonical import AnyRecord
 from channels.inbox import Claimed, Outcome
 from channels.models import Channel, Event, PrivacyRequest, Transaction, TransactionVersion
-from channels.sale import Customer, Sale
+from channels.sale import Sale
 from salessync.core import audit, bulk
 from salessync.core.money import to_major
 from salessync.core.problems import Problem
@@ -90,7 +89,8 @@ def recognize(arrivals: Sequence[Arrival], stripped: frozenset[int]) -> list[Arr
     if not stripped:
         return list(arrivals)
     found = [
-        Arrival(a.event_id, a.channel, without_person(a.record)) if a.event_id in stripped else a for a in arrivals
+        Arrival(a.event_id, a.channel, canonical.without_person(a.record)) if a.event_id in stripped else a
+        for a in arrivals
     ]
     before = _digests_before([a for a in found if a.event_id in stripped])
     for a in found:
@@ -98,18 +98,6 @@ def recognize(arrivals: Sequence[Arrival], stripped: frozenset[int]) -> list[Arr
         if a.event_id in stripped and digest is not None:
             a.digest, a.order = digest, version_order(a.record, digest)
     return found
-
-
-def without_person(record: AnyRecord) -> AnyRecord:
-    """The record with all its amounts, and with nothing that points to the customer; migration 0008 allows just this."""
-    if not isinstance(record, Sale):
-        return record
-    customer, place = record.customer, record.jurisdiction
-    if customer is not None:
-        customer = Customer(exempt=True) if customer.exempt else None
-    if place is not None and place.basis == "destination":
-        place = replace(place, postcode=None, city=None)
-    return replace(record, customer=customer, jurisdiction=place)
 
 
 def _enter(events: Sequence[Claimed], channels: Mapping[int, ChannelFacts]) -> None:
@@ -337,7 +325,7 @@ def _versions_of(request: PrivacyRequest, orders: Sequence[str]) -> list[tuple[i
 def _strip_versions(request: PrivacyRequest, rows: Iterable[tuple[int, bytes]]) -> None:
     changed = []
     for id_, record in rows:
-        stripped = canonical.encode(without_person(canonical.decode(record)))
+        stripped = canonical.encode(canonical.without_person(canonical.decode(record)))
         if stripped != record:
             changed.append((id_, stripped))
     if not changed:

@@ -16,7 +16,9 @@ from typing import Any, Literal
 import msgspec
 from django.conf import settings
 
+from channels import canonical
 from salessync.core import http
+from salessync.core.problems import Refused
 
 TIMEOUT = 30.0  # seconds for one batch
 READ_TIMEOUT = 10.0  # seconds for one page read back
@@ -169,8 +171,20 @@ def _read_page(answer: http.Answer) -> list[Held]:
 
 
 def same_entry(sent: Entry, held: Held) -> bool:
-    """Whether Bookkeeper holds what we would send: every field, the record and the order of the postings included."""
-    return bool(msgspec.json.decode(msgspec.json.encode(sent)) == held.entry)
+    """Whether Bookkeeper holds what we would send: every field, the record and the order of the postings included.
+
+    It may have the record from before a privacy request took the person out of ours.
+    """
+    ours = msgspec.json.decode(msgspec.json.encode(sent))
+    return bool(ours == held.entry or ours == _without_person(held.entry))
+
+
+def _without_person(entry: dict[str, Any]) -> dict[str, Any]:
+    try:
+        record = canonical.without_person(canonical.from_dict(entry["record"]))
+    except (Refused, KeyError):
+        return entry
+    return entry | {"record": msgspec.json.decode(canonical.encode(record))}
 
 
 def new_key() -> str:

@@ -97,9 +97,9 @@ def done(asked: PrivacyRequest) -> str:
     records, messages = asked.done.get("records", 0), asked.done.get("messages", 0)
     counted = f"{_many(records, 'record')} and {_many(messages, 'message')}"
     if not asked.removes:
-        return f"{counted} found"
-    paused = "; channel paused" if asked.everyone else ""
-    return f"person removed from {counted}{paused}"
+        return f"{counted} found" if records or messages else "nothing is held"
+    removed = f"person removed from {counted}" if records or messages else "nothing was held"
+    return f"{removed}; channel paused" if asked.everyone else removed
 
 
 def _many(count: int, what: str) -> str:

@@ -37,6 +37,7 @@ class Day:
         self._acknowledge()
         self._ask()
         self._compare()
+        self._hear_persons()
 
     def _sell(self) -> None:
         world = self.world
@@ -100,6 +101,12 @@ class Day:
         gap.totals.create(type="refund", currency="USD", vendor_count=1, our_count=1, vendor_gross=1040, our_gross=1040)
         whole.totals.create(**sales | {"our_count": 6}, our_gross=1234500, recovered=["S1", NASTY], recovered_at=now)
         ControlDay.objects.filter(pk=failed.pk).update(error=NASTY, checked_at=None, next_at=now)
+
+    def _hear_persons(self) -> None:
+        """One asks what is held of him, another to be forgotten."""
+        for topic, key in (("customers/data_request", "orders_requested"), ("customers/redact", "orders_to_redact")):
+            body = {"shop_domain": NASTY, "customer": {"id": key}, key: [NASTY]}
+            self.world.send(json.dumps(body).encode(), channel=self.world.shop, topic=topic)
 
 
 def number(record: Any, display: str) -> Any:

@@ -113,7 +113,7 @@ def test_nobody_sees_anything_without_logging_in(client, day):
 
 
 @pytest.mark.parametrize("name", ["channels_event", "channels_transaction", "ledger_journalentry", "core_auditrow",
-                                  "inventory_movement", "inventory_level", "ledger_delivery"])  # fmt: skip
+                                  "inventory_movement", "inventory_level", "ledger_delivery", "channels_privacyrequest"])  # fmt: skip
 def test_what_is_recorded_cannot_be_added_changed_or_deleted_by_the_superuser(as_, name):
     client, row = as_("admin"), model(name)._default_manager.first()
     assert client.get(reverse(f"admin:{name}_add")).status_code == 403
@@ -258,7 +258,8 @@ def test_the_page_of_a_quarantined_event_shows_problem_body_and_record(page, day
 def test_a_body_that_is_no_json_is_shown_harmlessly(page, day):
     for name in ("channels_quarantinedevent_change", "channels_event_change"):
         text = page(name, day.broken)
-        assert "\\x00\\xff not json &lt;img src=x onerror=&quot;alert(1)&quot;&gt;" in text
+        shape = "\\x00? xxx xxxx &lt;xxx xxx=x xxxxxxx=&quot;xxxxx(0)&quot;&gt;"  # no more is kept: it may be personal
+        assert shape in text
 
 
 def test_trying_a_setting_saves_nothing(as_, day):
@@ -329,7 +330,8 @@ def test_bulk_replay_and_ignore_ask_first(as_, day):
     inbox = reverse("admin:channels_event_changelist")
     assert "Put 2 events back" in client.post(inbox, both | {"action": "replay_selected"}).content.decode()
     client.post(inbox, both | {"action": "replay_selected", "confirmed": "yes"})
-    assert set(Event.objects.filter(pk__in=[day.wrong, day.broken]).values_list("state", flat=True)) == {"new"}
+    assert Event.objects.get(pk=day.wrong).state == "new"
+    assert Event.objects.get(pk=day.broken).state == "ignored"  # its body was not kept
 
 
 def test_an_auditor_decides_nothing(as_, day):

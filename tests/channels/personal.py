@@ -7,6 +7,7 @@ it has; the same with every personal key and block added to every object; and th
 
 import copy
 import itertools
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,8 +88,13 @@ BLOCKS = {
 # What people type, and where a vendor has words or numbers of its own under the same names.
 FREE_TEXTS = frozenset("title name description label reason variation_name display_name method_title".split())
 
-NO_FREE_TEXTS = {"shopify": {".name", ".order.name", ".orders.name", ".reason", ".dispute.reason", ".disputes.reason"}}
+NO_FREE_TEXTS = {
+    "paypal": {".money_movements.reason", ".resource.money_movements.reason"},
+    "shopify": {".name", ".order.name", ".orders.name", ".reason", ".dispute.reason", ".disputes.reason"},
+    "stripe": {".reason", ".data.object.reason", ".data.object.refunds.data.reason"},
+}
 
+_SAYS_SO = re.compile(r"canary|[^@\s]+@[^@\s]+\.[a-z]", re.IGNORECASE)
 _numbers = itertools.count(1)
 
 
@@ -147,7 +153,7 @@ class Seeder:
         if isinstance(value, dict):
             return {
                 key: self._plant(path, key)
-                if isinstance(one, str) and one and (key in keys | inside or "canary" in one.lower() or "@" in one)
+                if isinstance(one, str) and one and (key in keys | inside or _SAYS_SO.search(one))
                 else self._seeded(one, f"{path}.{key}", keys)
                 for key, one in value.items()
             }
@@ -162,7 +168,7 @@ class Seeder:
         found = {key: self._saturated(one, f"{path}.{key}", keys) for key, one in value.items()}
         inside = INSIDE[self.vendor].get(path.rsplit(".", 1)[-1], "").split()
         for key in (*keys, *inside):
-            if key not in found:
+            if found.get(key) in ("", None):
                 found[key] = self._plant(path, key)
         for name, block in BLOCKS.get(self.vendor, {}).items():
             if name not in found:

@@ -100,6 +100,8 @@ def test_any_bytes_are_read_or_refused(body):
         ("378282246310005", "***********0005"),
         ("https://shop.example/?pan=5555555555554444&x", "https://shop.example/?pan=************4444&x"),
         ("é 6011111111111117", "é ************1117"),
+        ("size 12 4242 4242 4242 4242 99", "size 12 ***************4242 99"),
+        ("paid with No.4242424242424242.", "paid with No.************4242."),
     ],
 )
 def test_card_numbers_are_masked(text, masked):

@@ -281,7 +281,10 @@ def test_a_refund_of_an_order_with_one_capture_belongs_to_it():
     }  # fmt: skip
     payments = {"captures": [capture()], "refunds": [refund]}
     order = {"id": "O1", "status": "COMPLETED", "purchase_units": [{"payments": payments}]}
-    assert [(r.record_type, getattr(r, "charge", None)) for r in records(order)] == [("charge", None), ("refund", "CAP1")]
+    assert [(r.record_type, getattr(r, "charge", None)) for r in records(order)] == [
+        ("charge", None),
+        ("refund", "CAP1"),
+    ]
     payments["captures"] = [capture(), capture(id="CAP2")]
     assert records(order)[2].charge is None
 

@@ -7,6 +7,7 @@ import json
 import threading
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import Client
@@ -14,10 +15,11 @@ from django.urls import reverse
 
 from channels import adapter, canonical, inbox, payload, privacy, transactions
 from channels.adapter import PrivacyRequest as Request
+from channels.canonical import without_person
 from channels.client import Account
 from channels.models import Channel, Event, Forgotten, PrivacyRequest, Transaction, TransactionVersion
-from channels.privacy import without_person
 from channels.sale import Sale
+from ledger import bookkeeper, outbox
 from ledger.models import JournalEntry
 from salessync import pipeline, verify
 from salessync.core import nudge
@@ -561,6 +563,25 @@ def test_the_page_of_a_sale_says_that_its_person_was_removed(shop):
     assert "the person was removed on" in text
     assert bytes(shop.versions("9001")[0].digest).hex() in text
     assert "10001" not in text
+
+
+# --- Bookkeeper, which has the record as it was sent
+
+
+def test_what_bookkeeper_holds_from_before_is_the_same_entry(shop):
+    """An answer that was lost, then a redaction, then the same entry once more: it is there already."""
+    shop.post("orders/paid", order(9001))
+    entry = JournalEntry.objects.get().pk
+    sent = outbox._messages([entry])[entry]
+    held = bookkeeper.Held(sent.id, sent.seq, "receipt", msgspec.json.decode(msgspec.json.encode(sent)))
+    shop.post("customers/redact", redact())
+    again = outbox._messages([entry])[entry]
+    assert bytes(again.record) != bytes(sent.record)
+    assert bookkeeper.same_entry(again, held)
+    other = msgspec.structs.replace(again, record=msgspec.Raw(bytes(again.record).replace(b"3266", b"3267")))
+    assert not bookkeeper.same_entry(other, held)
+    assert not bookkeeper.same_entry(sent, msgspec.structs.replace(held, entry=held.entry | {"record": {"type": "?"}}))
+    assert not bookkeeper.same_entry(sent, msgspec.structs.replace(held, entry={}))
 
 
 # --- at the same time

@@ -22,7 +22,7 @@ from tests.peers.installing import Unavailable
 from tests.peers.localstripe import DECLINED, KEY, running_localstripe
 from tests.worlds import World
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore:No directory at")]  # of static files, unused here
 
 SECRET = "whsec_peer"
 
