@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from channels import standard_webhooks
 from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, Trust
-from channels.adapters.medusa import client, signature
+from channels.adapters.medusa import client
 from channels.adapters.medusa.sale import order_records
 from channels.adapters.medusa.scrub import scrub
 from channels.adapters.medusa.words import TOPICS
@@ -40,7 +41,7 @@ class Medusa(Adapter):
 
     def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
         """Standard Webhooks v1, as the shop's subscriber signs."""
-        signature.verify(headers, body, trust.secrets, now)
+        standard_webhooks.verify(headers, body, trust.secrets, now)
 
     def envelope(self, headers: Headers, payload: Any) -> Envelope:
         """The subscriber's webhook-id, the same on every attempt; the topic is the event's name."""

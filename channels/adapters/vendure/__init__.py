@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from channels import standard_webhooks
 from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, Trust
-from channels.adapters.vendure import client, signature
+from channels.adapters.vendure import client
 from channels.adapters.vendure.sale import Shop, order_records
 from channels.adapters.vendure.scrub import scrub
 from channels.adapters.vendure.words import TOPICS
@@ -46,7 +47,7 @@ class Vendure(Adapter):
 
     def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
         """Standard Webhooks v1, as the shop's plugin signs."""
-        signature.verify(headers, body, trust.secrets, now)
+        standard_webhooks.verify(headers, body, trust.secrets, now)
 
     def envelope(self, headers: Headers, payload: Any) -> Envelope:
         """The plugin's webhook-id, the same on every attempt; the topic is the event's name."""
