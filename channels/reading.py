@@ -60,7 +60,7 @@ class Reader:
             return str(value)
         if type(value) is str and 0 < len(value) <= 255 and value.strip():
             return value
-        if value is None or value == "":
+        if value is None or (type(value) is str and not value):
             self.refuse("MISSING_ID", path, f"{path}, the vendor's id, is missing")
         else:
             self.refuse("BAD_ID", path, f"{path} is no id: a whole number or a text of at most 255 characters is")
@@ -68,7 +68,7 @@ class Reader:
 
     def optional_id(self, value: Any, path: str) -> str | None:
         """An id, or None where there is none."""
-        return None if value is None or value == "" else self.identifier(value, path)
+        return None if value is None or (type(value) is str and not value) else self.identifier(value, path)
 
     def read_currency(self, value: Any, path: str) -> str:
         """An ISO 4217 code; "" and a problem where it is missing or unknown."""
@@ -76,7 +76,7 @@ class Reader:
             code = value.upper()
             if code in MINOR_DIGITS:
                 return code
-        if value is None or value == "":
+        if value is None or (type(value) is str and not value):
             self.refuse("MISSING_CURRENCY", path, "the currency is missing")
         else:
             self.refuse("UNKNOWN_CURRENCY", path, f"{str(value)[:20]!r} is not an ISO 4217 currency code")

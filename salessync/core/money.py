@@ -64,7 +64,7 @@ def to_minor(value: object, currency: str) -> int:
 
 def _from_decimal(value: Decimal, currency: str, digits: int) -> int:
     if not value.is_finite() or abs(value.adjusted()) > 20:
-        if value == 0:
+        if value.is_finite() and value == 0:  # a signalling NaN cannot even be compared
             return 0
         raise MoneyError("BAD_AMOUNT", "the amount is not a finite number of a usable size")
     scaled = value.scaleb(digits)

@@ -60,7 +60,7 @@ def test_amounts_as_vendors_write_them(value, currency, minor):
 @pytest.mark.parametrize(
     "value",
     ["", " ", " 5", "5 ", "+5", "1e3", "1_000", "1,000.00", "1.000,00", "１２", "٣", "NaN", "Infinity", ".5", "5.", "0x10", "--1",
-     "1.12345678901", "9" * 17, None, True, False, 1.5, float("nan"), [], {}, b"1", Decimal("NaN"), Decimal("Infinity"),
+     "1.12345678901", "9" * 17, None, True, False, 1.5, float("nan"), [], {}, b"1", Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"),
      Decimal("1e400"), Decimal("1e-400"), 10**30],
 )  # fmt: skip
 def test_what_is_no_amount_is_refused(value):

@@ -177,7 +177,7 @@ def _scale(discounts: list[Discount], own_taxes: list[Tax], kept: int, removed: 
 
 
 def _sku(reader: Reader, value: object, path: str) -> str | None:
-    if value is None or value == "":
+    if value is None or (type(value) is str and not value):
         return None
     if type(value) is str and len(value) <= 1000:
         return value
