@@ -229,6 +229,14 @@ def disputed(tmp_path):
         pytest.skip(f"stripe-stateful-mock: {reason}")
 
 
+def dispute_that_comes(disputed, charge):
+    """The buyer disputes a moment after the charge."""
+    deadline = time.monotonic() + 20
+    while (dispute := disputed.get(f"charges/{charge}")["dispute"]) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return dispute
+
+
 def test_disputes_are_the_account_s_own(disputed, committed_db):
     world = World()
     channel = world.channel("stripe", "stripe")
@@ -237,7 +245,8 @@ def test_disputes_are_the_account_s_own(disputed, committed_db):
     theirs = {}
     for amount, token in ((2500, LOST_TO_FRAUD), (2600, NOT_RECEIVED), (2700, INQUIRY)):
         charge = disputed.make("charges", amount=amount, currency="usd", source=token)["id"]
-        theirs |= {d["id"]: d for d in [disputed.get(f"disputes/{disputed.get(f'charges/{charge}')['dispute']}")]}
+        dispute = disputed.get(f"disputes/{dispute_that_comes(disputed, charge)}")
+        theirs[dispute["id"]] = dispute
     wishes.wish([wishes.Wish(channel.pk, Pointer("dispute", one)) for one in [*theirs, "dp_none"]])
     assert fetching.fetch_due() == 3
     world.process()
