@@ -19,8 +19,6 @@ import channels.adapters
 from channels.canonical import AnyRecord
 from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
 from channels.record import Jurisdiction
-from salessync.core import dates
-from salessync.core.problems import Problem, Refused
 
 Headers = Mapping[str, str]  # names in lower case
 
@@ -201,17 +199,6 @@ class Adapter:
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Set the level at the vendor; returns None, or raises StaleStock where it is not what we expected."""
         raise NotImplementedError
-
-    # --- shared
-
-    def business_day(self, at: datetime, timezone: str, context: Context) -> Any:
-        """The store's own day of an instant."""
-        try:
-            return dates.business_date(at, timezone, context.day_cut_hour)
-        except dates.DateError as error:
-            raise Refused(Problem(error.code, "timezone", str(error))) from None
-        except OverflowError:  # the first and last hours of the calendar have no day in some zones
-            raise Refused(Problem("BAD_TIME", "occurred_at", "the time is outside of the calendar")) from None
 
 
 _HASHED = re.compile("sha256:[0-9a-f]{64}")

@@ -111,30 +111,16 @@ class Caller:
             if pause > 0:
                 self._hold(pause)
             return reply
-        raise AssertionError("the last attempt returns or raises")
+        raise NotNow("the vendor took a renewed token for none, at the last attempt", 30.0)
 
     def _ask(self, ask: Ask) -> Reply:
         account = self.account
-        base = self.adapter.base_url(account).rstrip("/")
-        url = ask.path if "://" in ask.path else base + "/" + ask.path.lstrip("/")
-        if urlsplit(url)[:2] != urlsplit(base)[:2]:  # a link in an answer must not carry our token elsewhere
-            raise UnableToReach(f"{url[:100]} is not on the vendor's host", permanent=True)
-        headers = {**self.adapter.authorization(account), **ask.headers}
-        body: bytes | None = None
-        if ask.json is not None:
-            body, headers["Content-Type"] = payloads.dump(ask.json), "application/json"
-        elif ask.form is not None:
-            body, headers["Content-Type"] = urlencode(ask.form).encode(), "application/x-www-form-urlencoded"
-        answer = http.call(
-            method=ask.method, url=url, headers=headers, params=dict(ask.params) or None, body=body, accepts=ask.accepts
-        )
-        try:
-            parsed = payloads.parse(answer.body) if answer.body.strip() else None
-        except Refused as refused:
-            if 200 <= answer.status < 300:
-                raise UnableToReach(f"the vendor's answer cannot be read: {refused}", status=answer.status) from None
-            parsed = None
-        return Reply(status=answer.status, headers=answer.headers, body=parsed)
+        base = self.adapter.base_url(account)
+        if (
+            urlsplit(_url(ask, base))[:2] != urlsplit(base)[:2]
+        ):  # a link in an answer must not carry our token elsewhere
+            raise UnableToReach(f"{_url(ask, base)[:100]} is not on the vendor's host", permanent=True)
+        return _send(ask, base, {**self.adapter.authorization(account), **ask.headers})
 
     # --- pace
 
@@ -182,7 +168,8 @@ class Caller:
                 assert ask is not None
                 self._wait_for_turn()
                 try:
-                    reply = self._bare(ask, locked)
+                    # such a request says itself who asks, and its address is whatever the adapter wrote
+                    reply = _send(ask, self.adapter.base_url(locked.account()), dict(ask.headers))
                 except UnableToReach as error:
                     if error.permanent:
                         raise AccessRefused(f"{locked.slug}: the token could not be renewed ({error.status})") from None
@@ -192,20 +179,33 @@ class Caller:
             self.channel.sealed_credentials = locked.sealed_credentials
         return True
 
-    def _bare(self, ask: Ask, channel: Channel) -> Reply:
-        """A request that says itself who asks; its address is whatever the adapter wrote."""
-        url = (
-            ask.path
-            if "://" in ask.path
-            else self.adapter.base_url(channel.account()).rstrip("/") + "/" + ask.path.lstrip("/")
-        )
-        headers, body = dict(ask.headers), None
-        if ask.form is not None:
-            body, headers["Content-Type"] = urlencode(ask.form).encode(), "application/x-www-form-urlencoded"
-        elif ask.json is not None:
-            body, headers["Content-Type"] = payloads.dump(ask.json), "application/json"
-        answer = http.call(method=ask.method, url=url, headers=headers, params=dict(ask.params) or None, body=body)
-        return Reply(status=answer.status, headers=answer.headers, body=payloads.parse(answer.body))
+
+def _url(ask: Ask, base: str) -> str:
+    return ask.path if "://" in ask.path else base.rstrip("/") + "/" + ask.path.lstrip("/")
+
+
+def _send(ask: Ask, base: str, headers: dict[str, str]) -> Reply:
+    """One request over the network; an answer that should be read and cannot be is an UnableToReach."""
+    body: bytes | None = None
+    if ask.json is not None:
+        body, headers["Content-Type"] = payloads.dump(ask.json), "application/json"
+    elif ask.form is not None:
+        body, headers["Content-Type"] = urlencode(ask.form).encode(), "application/x-www-form-urlencoded"
+    answer = http.call(
+        method=ask.method,
+        url=_url(ask, base),
+        headers=headers,
+        params=dict(ask.params) or None,
+        body=body,
+        accepts=ask.accepts,
+    )
+    try:
+        parsed = payloads.parse(answer.body) if answer.body.strip() else None
+    except Refused as refused:
+        if 200 <= answer.status < 300:
+            raise UnableToReach(f"the vendor's answer cannot be read: {refused}", status=answer.status) from None
+        parsed = None
+    return Reply(status=answer.status, headers=answer.headers, body=parsed)
 
 
 def _backoff(attempt: int) -> float:

@@ -4,16 +4,15 @@ Both lists are sorted by that time and read on from the last one seen, never by 
 moves to the end and would push another one over the edge of a page.
 """
 
-import json
 import re
 from collections.abc import Generator, Iterator
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
-import msgspec
-
 from channels.client import Account, Ask, Found, Page, Pages, Pointer, Reply, StaleStock, StockLevel
+from channels.keyset import Position
 from channels.reading import Json
 from salessync.core.dates import DateError, format_instant, parse_instant
 from salessync.core.problems import Problem, Refused
@@ -38,39 +37,6 @@ RETURN_FIELDS = (
 _ID = re.compile("[A-Za-z0-9_-]{1,255}")  # what may stand in a path
 
 
-class Position(msgspec.Struct, frozen=True):
-    """How far a list was read: the time to go on from, and which rows of that very time are done."""
-
-    at: str
-    seen: tuple[str, ...] = ()
-    offset: int = 0  # only where one moment fills whole pages
-
-    @classmethod
-    def start(cls, cursor: str | None, since: datetime) -> "Position":
-        """The beginning of the window, or the place that an earlier page told."""
-        if cursor is None:
-            return cls(format_instant(since))
-        try:
-            at, offset, *seen = json.loads(cursor)
-            return cls(format_instant(parse_instant(at)), tuple(map(str, seen)), int(offset))
-        except (ValueError, TypeError, DateError):
-            raise Refused(Problem("BAD_CURSOR", "cursor", "the cursor is not one of this adapter")) from None
-
-    def cursor(self) -> str:
-        """As text."""
-        return json.dumps([self.at, self.offset, *self.seen])
-
-    def after(self, rows: list[Json], field: str) -> "Position | None":
-        """Where the next page begins; None after a page that was not full."""
-        if len(rows) < PAGE:
-            return None
-        last = instant(rows[-1], field)
-        ids = tuple(str(row.get("id")) for row in rows if instant(row, field) == last)
-        if last == instant(rows[0], field) and last == self.at:
-            return Position(last, tuple(dict.fromkeys((*self.seen, *ids))), self.offset + len(rows))
-        return Position(last, ids)
-
-
 def instant(row: Json, field: str) -> str:
     """The row's time in one way of writing it."""
     try:
@@ -87,7 +53,7 @@ def poll_orders(since: datetime, until: datetime, cursor: str | None, created: b
         rows = yield from _list("/admin/orders", "orders", field, position, until, ORDER_FIELDS)
         fresh = [row for row in rows if str(row.get("id")) not in position.seen]
         found = yield from _joined(fresh)
-        position = position.after(rows, field)
+        position = position.after(rows, partial(instant, field=field), PAGE)
         yield Page(found=tuple(found), cursor=None if position is None else position.cursor())
 
 
@@ -100,7 +66,7 @@ def poll_payments(since: datetime, until: datetime, cursor: str | None, created:
         ids = {order_of(row): None for row in rows if str(row.get("id")) not in position.seen}
         orders = yield from _orders([identifier for identifier in ids if identifier])
         found = yield from _joined(orders)
-        position = position.after(rows, field)
+        position = position.after(rows, partial(instant, field=field), PAGE)
         yield Page(found=tuple(found), cursor=None if position is None else position.cursor())
 
 

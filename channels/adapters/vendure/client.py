@@ -4,15 +4,14 @@ Lists are sorted by time and read on from the last one seen, never by page numbe
 end and would push another one over the edge of a page. An error comes with status 200 and must not look like an empty page.
 """
 
-import json
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
-import msgspec
-
 from channels.client import Account, Ask, Found, Page, Pages, Pointer, Reply, StaleStock, StockLevel
+from channels.keyset import Position
 from channels.reading import Json
 from salessync.core.dates import DateError, format_instant, parse_instant
 from salessync.core.problems import Problem, Refused
@@ -78,50 +77,18 @@ STOCK_MUTATION = (
 )
 
 
-class Position(msgspec.Struct, frozen=True):
-    """How far a list was read: the time to go on from, and which rows of that very time are done."""
-
-    at: str
-    seen: tuple[str, ...] = ()
-    offset: int = 0  # only where one moment fills whole pages
-
-    @classmethod
-    def start(cls, cursor: str | None, since: datetime) -> "Position":
-        """The beginning of the window, or the place that an earlier page told."""
-        if cursor is None:
-            return cls(format_instant(since))
-        try:
-            at, offset, *seen = json.loads(cursor)
-            return cls(format_instant(parse_instant(at)), tuple(map(str, seen)), int(offset))
-        except (ValueError, TypeError, DateError):
-            raise Refused(Problem("BAD_CURSOR", "cursor", "the cursor is not one of this adapter")) from None
-
-    def cursor(self) -> str:
-        """As text."""
-        return json.dumps([self.at, self.offset, *self.seen])
-
-    def after(self, rows: list[Json], field: str, full: int) -> "Position | None":
-        """Where the next page begins; None after a page that was not full."""
-        if len(rows) < full:
-            return None
-        last = instant(rows[-1], field)
-        ids = tuple(str(row.get("id")) for row in rows if instant(row, field) == last)
-        if last == instant(rows[0], field) and last == self.at:
-            return Position(last, tuple(dict.fromkeys((*self.seen, *ids))), self.offset + len(rows))
-        return Position(last, ids)
-
-    def options(self, field: str, until: datetime, take: int) -> Json:
-        """From this very moment on: a database that keeps whole seconds as text puts 10:00:00 before 10:00:00.000."""
-        start = parse_instant(self.at) - timedelta(milliseconds=1)
-        span: Json = {field: {"between": {"start": _millis(start), "end": _millis(until)}}}
-        placed = {"orderPlacedAt": {"isNull": False}}
-        return {
-            # a sort by two fields would be in the order of the schema, not in ours
-            "sort": {field: "ASC"},
-            "filter": span if field == "orderPlacedAt" else span | placed,
-            "take": take,
-            "skip": self.offset,
-        }
+def _options(position: Position, field: str, until: datetime, take: int) -> Json:
+    """From this very moment on: a database that keeps whole seconds as text puts 10:00:00 before 10:00:00.000."""
+    start = parse_instant(position.at) - timedelta(milliseconds=1)
+    span: Json = {field: {"between": {"start": _millis(start), "end": _millis(until)}}}
+    placed = {"orderPlacedAt": {"isNull": False}}
+    return {
+        # a sort by two fields would be in the order of the schema, not in ours
+        "sort": {field: "ASC"},
+        "filter": span if field == "orderPlacedAt" else span | placed,
+        "take": take,
+        "skip": position.offset,
+    }
 
 
 def _millis(at: datetime) -> str:
@@ -194,10 +161,10 @@ def poll_orders(since: datetime, until: datetime, cursor: str | None, created: b
     field = "orderPlacedAt" if created else "updatedAt"
     position: Position | None = Position.start(cursor, since)
     while position is not None:
-        data = yield from _answer(ORDERS_QUERY, {"options": position.options(field, until, PAGE)})
+        data = yield from _answer(ORDERS_QUERY, {"options": _options(position, field, until, PAGE)})
         rows = rows_of(data)
         found = [_found(row, data) for row in rows if str(row.get("id")) not in position.seen]
-        position = position.after(rows, field, PAGE)
+        position = position.after(rows, partial(instant, field=field), PAGE)
         yield Page(found=tuple(found), cursor=None if position is None else position.cursor())
 
 
@@ -206,12 +173,12 @@ def poll_refunds(since: datetime, until: datetime, cursor: str | None) -> Pages:
     field = "orderPlacedAt"
     position: Position | None = Position.start(cursor, since - RECENT)
     while position is not None:
-        rows = rows_of((yield from _answer(REFUNDS_QUERY, {"options": position.options(field, until, LIGHT_PAGE)})))
+        rows = rows_of((yield from _answer(REFUNDS_QUERY, {"options": _options(position, field, until, LIGHT_PAGE)})))
         moved = [
             str(row.get("id")) for row in rows if str(row.get("id")) not in position.seen and _moved(row, since, until)
         ]
         found = yield from _orders(moved)
-        position = position.after(rows, field, LIGHT_PAGE)
+        position = position.after(rows, partial(instant, field=field), LIGHT_PAGE)
         yield Page(found=tuple(found), cursor=None if position is None else position.cursor())
 
 
