@@ -85,7 +85,7 @@ def _target(
 ) -> dict[Key, tuple[int, int]]:
     location = member.record.source.location
     summed: dict[Key, int] = {}
-    for account, amount, path, tax_code, category in legs:
+    for account, amount, path, tax_code, category, *_ in legs:
         key = (account, location, tax_code, category, path)
         summed[key] = summed.get(key, 0) + amount
     if member.record.currency == channel.base_currency:
@@ -134,7 +134,7 @@ def standing(ids: list[int]) -> Standing:
 
 _ENTRY = [
     ("id", "int8"), ("company_id", "int8"), ("seq", "int8"), ("transaction_id", "int8"), ("sequence", "int4"),
-    ("version_id", "int8"), ("date", "date"), ("legs", "int2"),
+    ("version_id", "int8"), ("date", "date"), ("business_date", "date"), ("legs", "int2"),
 ]  # fmt: skip
 _POSTING = [
     ("entry_id", "int8"), ("leg", "int2"), ("company_id", "int8"), ("transaction_id", "int8"), ("account_id", "int8"),
@@ -154,7 +154,7 @@ def _write(entries: Sequence[Entry], known: set[int]) -> list[int]:
         _ENTRY,
         (
             (id_, e.channel.company_id, seq, e.transaction_id, sequences.get(e.transaction_id, 0) + 1, e.version_id, e.date,
-             len(e.legs))
+             e.date, len(e.legs))
             for id_, seq, e in zip(ids, numbers, entries, strict=True)
         ),
     )  # fmt: skip

@@ -5,7 +5,7 @@ and edits, voids, replays and late arrivals need no recipes of their own. postin
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from channels.family import SAYS_PAID, Family, captured, stands, tenders
@@ -20,20 +20,35 @@ COUNTS = frozenset({"pending", "succeeded"})  # refunds that give back; failed a
 
 
 class Leg(NamedTuple):
-    """One posting: debit positive, credit negative, in minor units of the record's currency; `path` into the record."""
+    """One posting: debit positive, credit negative, in minor units of `currency` (None: the record's own); `path` into the record.
+
+    `account` is the chart's own; an administrator's rules may lead it elsewhere (ledger/mapping.py), by `kind` (the type of the
+    line or tender), tax code and category among others; not where it is `fixed`. `base`: its worth in the company's currency, in
+    minor units, where that is known; None: by the day's rate.
+    """
 
     account: str
     amount: int
     path: str
     tax_code: str | None = None
     category: str | None = None
+    kind: str | None = None
+    currency: str | None = None
+    base: int | None = None
+    fixed: bool = False
 
 
 class Policy(NamedTuple):
-    """What the channel's administrator decided."""
+    """What the channel's administrator decided. `processors`: a processor's name in a record → the channel that brings its records."""
 
     channel: str
     refund_tax: str = "pro_rata"
+    processors: Mapping[str, str] = {}
+
+    def clearing(self, processor: str | None) -> str:
+        """The account of what this processor owes; None: the channel's own."""
+        name = processor or self.channel
+        return accounts.clearing(self.processors.get(name, name))
 
 
 K = TypeVar("K")
@@ -76,7 +91,8 @@ def sale_legs(sale: Sale, paid_by: list[Tender] | None, policy: Policy) -> Legs:
     open_amount = sale.totals.total
     for tender in paid_by or ():
         if tender.status in CAPTURED and tender.amount:
-            add(Leg(_tender_account(tender, sale.source, policy.channel), tender.amount, f"tenders/{tender.id}"))
+            account = _tender_account(tender, sale.source, policy)
+            add(Leg(account, tender.amount, f"tenders/{tender.id}", kind=tender.type))
             open_amount -= tender.amount
     if not open_amount:
         return legs
@@ -103,14 +119,14 @@ def _line_legs(line: Line, inclusive: bool, channel: str, add: object) -> None:
     where = f"lines/{line.id}"
     if net + discount:
         account = accounts.LINE_ACCOUNTS.get(line.type, accounts.SALES)
-        put(Leg(account, -(net + discount), f"{where}/gross", None, line.category))
+        put(Leg(account, -(net + discount), f"{where}/gross", None, line.category, line.type))
     if discount:
         by_platform = sum(d.amount for d in line.discounts if d.funded_by == "platform")
         if by_platform:
             by_platform = scale(discount, by_platform, line.discount)
             put(Leg(accounts.platform(channel), by_platform, f"{where}/discounts"))
         if discount - by_platform:
-            put(Leg(accounts.DISCOUNTS, discount - by_platform, f"{where}/discount", None, line.category))
+            put(Leg(accounts.DISCOUNTS, discount - by_platform, f"{where}/discount", None, line.category, line.type))
     for index, tax in enumerate(line.taxes):
         if tax.amount:
             account, code = _tax_key(tax, channel)
@@ -122,11 +138,11 @@ def _tax_key(tax: Tax, channel: str) -> TaxKey:
     return account, tax_code(tax)
 
 
-def _tender_account(tender: Tender | RefundTender, source: Source, channel: str) -> str:
+def _tender_account(tender: Tender | RefundTender, source: Source, policy: Policy) -> str:
     if tender.type == "cash":
         return accounts.till(source.register, source.location)
     fixed = accounts.TENDER_ACCOUNTS.get(tender.type)
-    return fixed or accounts.clearing(tender.processor or ("bank-transfer" if tender.type == "bank" else channel))
+    return fixed or policy.clearing(tender.processor or ("bank-transfer" if tender.type == "bank" else None))
 
 
 def _taxes_of(sale: Sale, channel: str) -> dict[TaxKey, int]:
@@ -220,7 +236,8 @@ class _Refunds:
         where = f"lines/{index}"
         net = line.net - line.tax if inclusive else line.net
         if net:
-            legs.append(Leg(account, net, f"{where}/net", None, sold.category if sold else None))
+            kind = sold.type if sold else line.type
+            legs.append(Leg(account, net, f"{where}/net", None, sold.category if sold else None, kind))
             if account.startswith("Liabilities:"):
                 self.liability_back[account] += net
         back = self.line_tax_back.setdefault(line.line or f"#{index}", defaultdict(int))
@@ -287,14 +304,15 @@ class _Refunds:
             return [Leg(accounts.REFUNDS_IN_TRANSIT, -refund.totals.total, "totals/total")]
         if refund.tenders:
             return [
-                Leg(self._money_account(t, refund), -t.amount, f"tenders/{t.id}") for t in refund.tenders if t.amount
+                Leg(self._money_account(t, refund), -t.amount, f"tenders/{t.id}", kind=t.type)
+                for t in refund.tenders
+                if t.amount
             ]
         taken = [t for t in self.paid_by or () if t.status in CAPTURED]
         if self.sale and len(taken) == 1:
-            account = _tender_account(taken[0], self.sale.source, self.policy.channel)
-        else:
-            account = accounts.unassigned(self.policy.channel)
-        return [Leg(account, -refund.totals.total, "totals/total")]
+            account = _tender_account(taken[0], self.sale.source, self.policy)
+            return [Leg(account, -refund.totals.total, "totals/total", kind=taken[0].type)]
+        return [Leg(accounts.unassigned(self.policy.channel), -refund.totals.total, "totals/total")]
 
     def _money_account(self, tender: RefundTender, refund: Refund) -> str:
         """The account that the refunded tender went to; cash leaves the drawer of whoever pays it out."""
@@ -305,15 +323,15 @@ class _Refunds:
             return accounts.till(source.register, source.location)
         for paid in self.paid_by or ():
             if tender.parent and tender.parent in (paid.id, paid.parent, paid.reference) and paid.type == tender.type:
-                return _tender_account(paid, source, self.policy.channel)
+                return _tender_account(paid, source, self.policy)
         alike = {
-            _tender_account(paid, source, self.policy.channel)
+            _tender_account(paid, source, self.policy)
             for paid in self.paid_by or ()
             if paid.type == tender.type and paid.status in CAPTURED
         }
         if tender.processor is None and len(alike) == 1:
             return alike.pop()
-        return _tender_account(tender, source, self.policy.channel)
+        return _tender_account(tender, source, self.policy)
 
 
 def _return_account(line: RefundLine, sold: Line | None) -> str:

@@ -274,6 +274,7 @@ def _entry(world, *, legs=2, seq=900):
         sequence=seq,
         version_id=owner.version_id,
         date="2026-09-01",
+        business_date="2026-09-01",
         legs=legs,
     )
 
@@ -303,7 +304,8 @@ def test_the_database_refuses_an_unbalanced_short_or_empty_entry_and_a_second_po
     with pytest.raises(IntegrityError, match="entry_once"), transaction.atomic():
         JournalEntry.objects.create(
             company=world.company, seq=901, transaction_id=entry.transaction_id, sequence=900, version_id=entry.version_id,
-            date="2026-09-01", legs=2,
+            date="2026-09-01",
+        business_date="2026-09-01", legs=2,
         )  # fmt: skip
 
 

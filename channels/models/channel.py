@@ -34,6 +34,8 @@ class Channel(models.Model):
 
     class PostingMode(models.TextChoices):
         SALE = "sale", "One journal entry a sale"
+        DAY = "day", "One journal entry a day"
+        PAYOUT = "payout", "One journal entry a payout, and one a day for what no payout pays"
         NONE = "none", "Post nothing"
 
     company = models.ForeignKey(Company, models.PROTECT)
@@ -47,6 +49,10 @@ class Channel(models.Model):
     )
     posting_mode = models.CharField(max_length=10, choices=PostingMode.choices, default=PostingMode.SALE)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.LIVE)
+    sells = models.BooleanField(
+        default=False,
+        help_text="a processor that sells by itself (payment links, invoices): a charge without an order is a sale",
+    )
     live_from = models.DateField(null=True, blank=True, help_text="business days before it post nothing")
     country = models.CharField(max_length=2, blank=True, help_text="where a sale is taxed whose payload does not say")
     region = models.CharField(max_length=20, blank=True)

@@ -15,7 +15,7 @@ class Transaction(models.Model):
     id = models.BigAutoField(primary_key=True)
     company_id = models.BigIntegerField()
     channel = models.ForeignKey(Channel, **UNCHECKED, db_index=False)
-    type = models.CharField(max_length=10)
+    type = models.CharField(max_length=20)
     source_id = models.CharField(max_length=255)
     family = models.CharField(max_length=330, help_text="channel and source id of the sale it belongs to")
     number = models.CharField(max_length=1000, null=True)
@@ -124,5 +124,32 @@ class Tender(models.Model):
         indexes = [
             models.Index(
                 fields=["company_id", "reference"], name="tender_reference", condition=models.Q(reference__isnull=False)
+            ),
+        ]
+
+
+class PayoutLine(models.Model):
+    """A line of the current version of a payout; amounts in minor units of the payout's currency, positive towards the merchant."""
+
+    pk = models.CompositePrimaryKey("transaction_id", "position")
+    transaction = models.ForeignKey(Transaction, **UNCHECKED, related_name="payout_lines", db_index=False)
+    position = models.IntegerField()
+    company_id = models.BigIntegerField()
+    channel = models.ForeignKey(Channel, **UNCHECKED, db_index=False)
+    line_id = models.CharField(max_length=255)
+    category = models.CharField(max_length=20)
+    gross = models.BigIntegerField()
+    fee = models.BigIntegerField()
+    net = models.BigIntegerField()
+    reference = models.CharField(
+        max_length=1000, null=True, help_text="source id of the charge, refund or dispute it pays"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["channel", "reference"],
+                name="payout_line_reference",
+                condition=models.Q(reference__isnull=False),
             ),
         ]

@@ -80,6 +80,7 @@ def entry(
             sequence=1,
             version_id=version.pk,
             date=day,
+            business_date=day,
             legs=len(legs),
         )
         Posting.objects.bulk_create(

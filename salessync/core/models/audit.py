@@ -1,23 +1,6 @@
-"""The company, and the append-only audit trail."""
+"""The append-only audit trail."""
 
 from django.db import models
-
-
-class Company(models.Model):
-    """A set of books with one base currency; the shard key of every table."""
-
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=200)
-    base_currency = models.CharField(max_length=3)
-    feed_seq = models.BigIntegerField(
-        default=0, editable=False, help_text="last number given to a journal entry: gap-free, in commit order"
-    )
-
-    class Meta:
-        verbose_name_plural = "companies"
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class AuditRow(models.Model):
