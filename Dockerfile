@@ -11,7 +11,7 @@ RUN DEBUG=off SECRET_KEY=build ALLOWED_HOSTS=build DATABASE_URL=postgresql://bui
     .venv/bin/python manage.py collectstatic --noinput
 
 FROM python:3.13-slim
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin salessync && install -d -o salessync /data
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin salessync && install -d -o salessync /data /anchors
 WORKDIR /app
 COPY --from=build /app /app
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 DATA_DIR=/data LOG_FORMAT=json

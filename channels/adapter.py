@@ -91,6 +91,7 @@ class Adapter:
     kept_headers: ClassVar[frozenset[str]] = frozenset()
     privacy_topics: ClassVar[frozenset[str]] = frozenset()  # of events that ask for personal data or its removal
     settles: ClassVar[bool] = False  # its charges may pay for sales of other channels of the company
+    is_processor: ClassVar[bool] = False  # records name it as a payment's processor by the adapter's name
     missing: ClassVar[Mapping[str, str]] = {}  # of ABILITIES what the vendor does not have, or we do not read, and why
     streams: ClassVar[tuple[Stream, ...]] = ()
     limits: ClassVar[Limits] = Limits(per_second=2.0, burst=10)

@@ -1,15 +1,16 @@
 """Claimed events read into canonical records, each with what decides its fate. Touches the database only for the channels."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from channels import adapter as adapters
-from channels import canonical, checks
+from channels import canonical, checks, selling
 from channels import payload as payloads
 from channels.adapter import Context, Ignored, PrivacyRequest
 from channels.canonical import AnyRecord
-from channels.family import family_key
+from channels.family import family_key, is_of_charge
 from channels.inbox import Claimed, Outcome
 from channels.models import Channel
 from channels.record import Record
@@ -21,7 +22,7 @@ from salessync.core.problems import Problem, Refused
 _PAYMENT = {"pending": 0, "failed": 1, "authorized": 2, "partially_paid": 3, "paid": 4, "partially_refunded": 5, "refunded": 6,
             "voided": 7}  # fmt: skip
 _STATUS = {"open": 0, "completed": 1, "cancelled": 2, "voided": 3, "pending": 0, "authorized": 1, "failed": 2, "captured": 3,
-           "succeeded": 3}  # fmt: skip
+           "succeeded": 3, "closed": 1, "counted": 2}  # fmt: skip
 
 
 class ChannelFacts(NamedTuple):
@@ -40,6 +41,8 @@ class ChannelFacts(NamedTuple):
     refund_tax: str
     asks: bool  # the vendor can be asked for what is missing
     processors: tuple[int, ...]  # the company's channels that bring charges of other channels' sales
+    names: Mapping[str, str]  # how records name a processor → its name in the books
+    sells: bool  # a charge without an order is a sale
 
     def posts(self, record: Record) -> bool:
         """Whether the channel's sales of that day reach books and stock."""
@@ -66,11 +69,16 @@ class Arrival:
         self.event_id, self.channel, self.record = event_id, channel, record
         self.encoded = canonical.encode(record)
         self.digest = canonical.digest(self.encoded)
-        self.family = f"{channel.id}:{family_key(record)}"
+        self.family = f"{channel.id}:{_family_of(record)}"
         self.order = version_order(record, self.digest)
         self.awaits: str | None = None  # a charge's sale, which may come from another channel
         self.transaction_id = 0
         self.version_id = 0
+
+
+def _family_of(record: AnyRecord) -> str:
+    """A sale that is only a charge goes where the charge goes: to the family of its order, should one come."""
+    return f"charge:{record.source.id}" if is_of_charge(record) else family_key(record)
 
 
 def version_order(record: AnyRecord, digest: bytes) -> str:
@@ -89,14 +97,35 @@ def channel_facts(ids: Iterable[int]) -> dict[int, ChannelFacts]:
     """The channels of a batch, in one query."""
     found = {c.pk: c for c in Channel.objects.select_related("company")}  # a company has few channels
     processors = [c for c in found.values() if adapters.get(c.adapter).settles]
+    names = _names(found.values())
     return {
         c.pk: ChannelFacts(
             c.pk, c.company_id, c.company.slug, c.company.base_currency, c.slug, c.adapter, c.context(), c.posting_mode,
             c.live_from, c.stock_location, c.refund_tax, c.asks,
-            tuple(p.pk for p in processors if p.company_id == c.company_id),
+            tuple(p.pk for p in processors if p.company_id == c.company_id), names[c.company_id] | _own_name(c, names[c.company_id]), c.sells,
         )
         for c in (found[id_] for id_ in set(ids))
     }  # fmt: skip
+
+
+def _names(channels: Iterable[Channel]) -> dict[int, dict[str, str]]:
+    """Company → a processor's channel → the name it goes by in the books: the first of an adapter by the adapter's, as shops name it.
+
+    Any further one goes by its slug; so a channel that is added later moves nothing that is booked.
+    """
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    taken: set[tuple[int, str]] = set()
+    for c in sorted(channels, key=lambda c: c.pk):
+        if adapters.get(c.adapter).is_processor and (c.company_id, c.adapter) not in taken:
+            taken.add((c.company_id, c.adapter))
+            found[c.company_id][c.slug] = c.adapter
+    return found
+
+
+def _own_name(channel: Channel, names: Mapping[str, str]) -> dict[str, str]:
+    """What the adapter's name means in a channel's own records: itself."""
+    further = adapters.get(channel.adapter).is_processor and channel.slug not in names
+    return {channel.adapter: channel.slug} if further else {}
 
 
 class Asked(NamedTuple):
@@ -134,6 +163,8 @@ def read(events: Sequence[Claimed], channels: dict[int, ChannelFacts], parsed: M
                 asked.append(Asked(event.id, event.channel_id, request))
                 continue
             records = adapter.normalize(payload, event.topic or None, channel.context)
+            if channel.sells:
+                records = selling.with_sales(records, channel.context.jurisdiction)
             _require_proof(records)
         except Refused as refused:
             outcomes.append(Outcome(event.id, "quarantined", problems=refused.problems))

@@ -7,21 +7,25 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from channels.cash_session import CashSession
 from channels.charge import Charge
 from channels.dispute import Dispute
+from channels.manual import Manual
 from channels.payout import Payout
 from channels.record import Record
 from channels.refund import Refund
 from channels.sale import Customer, Sale
 from salessync.core.problems import Problem, Refused
 
-AnyRecord = Sale | Refund | Charge | Payout | Dispute
+AnyRecord = Sale | Refund | Charge | Payout | Dispute | CashSession | Manual
 TYPES: dict[str, type[Record]] = {
     "sale": Sale,
     "refund": Refund,
     "charge": Charge,
     "payout": Payout,
     "dispute": Dispute,
+    "cash_session": CashSession,
+    "manual": Manual,
 }
 
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -8,10 +8,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from channels.canonical import TYPES, AnyRecord
+from channels.cash_session import CashSession
 from channels.charge import Charge
 from channels.dispute import Dispute
+from channels.findings import differs, known_currency, magnitudes, settlement_currency, unknown
+from channels.manual import Manual
+from channels.money_checks import check_cash_session, check_charge, check_dispute, check_manual, check_payout
 from channels.payout import Payout
-from channels.record import Settlement, Tax
+from channels.record import Tax
 from channels.refund import Refund
 from channels.sale import CAPTURED, Line, Sale, Tender
 from salessync.core import dates
@@ -34,6 +38,18 @@ REQUIRED = {
         ("totals.total", "MISSING_AMOUNT", "the amount"),
         ("currency", "MISSING_CURRENCY", "the currency"),
         ("status", "MISSING_PAYMENT_STATUS", "the refund's status"),
+    ],
+    "cash_session": [
+        ("source.id", "MISSING_ID", "the session's id"),
+        ("opening_float", "MISSING_AMOUNT", "the opening float"),
+        ("currency", "MISSING_CURRENCY", "the currency"),
+        ("status", "MISSING_STATUS", "the session's status"),
+    ],
+    "manual": [
+        ("source.id", "MISSING_ID", "the entry's id"),
+        ("postings", "MISSING_POSTINGS", "the list of postings"),
+        ("currency", "MISSING_CURRENCY", "the currency"),
+        ("reason", "MISSING_REASON", "the reason"),
     ],
 }
 _OTHERS = [
@@ -83,60 +99,20 @@ def check(record: AnyRecord) -> list[Problem]:
     elif isinstance(record, Refund):
         _check_refund(record, problems)
     elif isinstance(record, Charge):
-        _check_charge(record, problems)
+        check_charge(record, problems)
     elif isinstance(record, Payout):
-        _check_payout(record, problems)
+        check_payout(record, problems)
     elif isinstance(record, Dispute):
-        _unknown(problems, ("kind", record.kind), ("state", record.state))
-        _magnitudes(problems, ("amount", record.amount), ("fee", record.fee))
+        check_dispute(record, problems)
+    elif isinstance(record, CashSession):
+        check_cash_session(record, problems)
+    elif isinstance(record, Manual):
+        check_manual(record, problems)
     return problems
 
 
-def _unknown(problems: list[Problem], *fields: tuple[str, str | None]) -> None:
-    for path, value in fields:
-        if value == "unknown":
-            name = path.rsplit(".", 1)[-1]
-            problems.append(
-                Problem(
-                    f"UNKNOWN_{name.upper()}",
-                    path,
-                    f"the channel sent a {name.replace('_', ' ')} that is not known here",
-                )
-            )
-
-
-def _magnitudes(problems: list[Problem], *fields: tuple[str, int | None]) -> None:
-    """Amounts whose direction comes from the type, which are therefore never negative, and within what JSON can carry."""
-    for path, value in fields:
-        if value is None or 0 <= value <= LIMIT:
-            continue
-        code = "NEGATIVE_AMOUNT" if value < 0 else "AMOUNT_TOO_LARGE"
-        what = "is negative, which has no meaning here" if value < 0 else "is beyond what an amount may be"
-        problems.append(Problem(code, path, f"{path} {what}"))
-
-
-def _known_currency(problems: list[Problem], path: str, currency: str) -> None:
-    if currency not in MINOR_DIGITS:
-        problems.append(Problem("UNKNOWN_CURRENCY", path, f"{currency!r} is not an ISO 4217 currency code"))
-
-
-def _settlement(problems: list[Problem], where: str, settlement: Settlement | None) -> None:
-    if settlement is not None:
-        _known_currency(problems, f"{where}settlement.currency", settlement.currency)
-
-
-def _differs(problems: list[Problem], currency: str, code: str, path: str, stated: int, proven: int, what: str) -> None:
-    if stated != proven:
-        problems.append(
-            Problem(
-                code, path,
-                f"{path} says {to_major(stated, currency)} {currency}, but {what} {to_major(proven, currency)}",
-            )
-        )  # fmt: skip
-
-
 def _check_sale(sale: Sale, problems: list[Problem]) -> None:
-    _unknown(problems, ("status", sale.status), ("payment_status", sale.payment_status))
+    unknown(problems, ("status", sale.status), ("payment_status", sale.payment_status))
     if sale.jurisdiction is None:
         problems.append(
             Problem(
@@ -176,17 +152,17 @@ def _check_sale(sale: Sale, problems: list[Problem]) -> None:
         ("MARKETPLACE_TAX_MISMATCH", "totals.tax_marketplace", totals.tax_marketplace, marketplace),
     ):
         if stated != proven:
-            _differs(problems, currency, code, path, stated, proven, "the lines add up to")
-    _differs(
+            differs(problems, currency, code, path, stated, proven, "the lines add up to")
+    differs(
         problems, currency, "TOTAL_MISMATCH", "totals.total", totals.total, _sale_total(sale), "its parts add up to"
     )
-    _magnitudes(
+    magnitudes(
         problems, ("totals.discount", totals.discount), ("totals.shipping", totals.shipping), ("totals.tip", totals.tip),
         ("totals.service_charge", totals.service_charge), ("totals.duties", totals.duties), ("totals.paid", totals.paid),
         ("totals.gross", abs(totals.gross)), ("totals.total", abs(totals.total)),
     )  # fmt: skip
     if sale.presentment is not None:
-        _known_currency(problems, "presentment.currency", sale.presentment.currency)
+        known_currency(problems, "presentment.currency", sale.presentment.currency)
     _check_tenders(sale, problems)
 
 
@@ -199,11 +175,11 @@ def _sale_total(sale: Sale) -> int:
 def _check_line(line: Line, index: int, currency: str, problems: list[Problem]) -> None:
     where = f"lines[{index}]"
     if line.type == "unknown":
-        _unknown(problems, (f"{where}.type", line.type))
+        unknown(problems, (f"{where}.type", line.type))
     if line.discount < 0 or abs(line.gross) > LIMIT:
-        _magnitudes(problems, (f"{where}.discount", line.discount), (f"{where}.gross", abs(line.gross)))
+        magnitudes(problems, (f"{where}.discount", line.discount), (f"{where}.gross", abs(line.gross)))
     if line.net != line.gross - line.discount:
-        _differs(problems, currency, "LINE_NET_MISMATCH", f"{where}.net", line.net, line.gross - line.discount,
+        differs(problems, currency, "LINE_NET_MISMATCH", f"{where}.net", line.net, line.gross - line.discount,
                  "gross less discount is")  # fmt: skip
     tax = 0
     for one in line.taxes:
@@ -213,15 +189,15 @@ def _check_line(line: Line, index: int, currency: str, problems: list[Problem]) 
                 Problem("UNKNOWN_TAX_COLLECTOR", f"{where}.taxes", "it is not known who remits a tax of this line")
             )
     if line.tax != tax:
-        _differs(problems, currency, "LINE_TAX_MISMATCH", f"{where}.tax", line.tax, tax, "its taxes add up to")
+        differs(problems, currency, "LINE_TAX_MISMATCH", f"{where}.tax", line.tax, tax, "its taxes add up to")
     if line.discounts:
         given = sum(d.amount for d in line.discounts)
         if given != line.discount:
-            _differs(problems, currency, "LINE_DISCOUNT_MISMATCH", f"{where}.discount", line.discount, given,
+            differs(problems, currency, "LINE_DISCOUNT_MISMATCH", f"{where}.discount", line.discount, given,
                      "its discounts add up to")  # fmt: skip
         for one_discount in line.discounts:
             if one_discount.funded_by == "unknown":
-                _unknown(problems, (f"{where}.discounts.funded_by", "unknown"))
+                unknown(problems, (f"{where}.discounts.funded_by", "unknown"))
     expected = _extended(line, currency)
     if expected is None or abs(expected - line.gross) > 1:
         problems.append(
@@ -255,7 +231,7 @@ def _check_tenders(sale: Sale, problems: list[Problem]) -> None:
         if tender.id in ids:
             problems.append(Problem("DUPLICATE_TENDER", f"{where}.id", f"two tenders have the id {tender.id!r}"))
         ids.add(tender.id)
-        _unknown(
+        unknown(
             problems,
             (f"{where}.type", tender.type),
             (f"{where}.action", tender.action),
@@ -267,81 +243,50 @@ def _check_tenders(sale: Sale, problems: list[Problem]) -> None:
     if totals.paid is None:
         problems.append(Problem("MISSING_PAID", "totals.paid", "the tenders are known, but not what they paid"))
         return
-    _differs(problems, currency, "PAID_MISMATCH", "totals.paid", totals.paid, paid, "the captured tenders add up to")
+    differs(problems, currency, "PAID_MISMATCH", "totals.paid", totals.paid, paid, "the captured tenders add up to")
     if totals.due is not None:
-        _differs(problems, currency, "DUE_MISMATCH", "totals.due", totals.due, totals.total - totals.paid,
+        differs(problems, currency, "DUE_MISMATCH", "totals.due", totals.due, totals.total - totals.paid,
                  "total less paid is")  # fmt: skip
 
 
 def _check_tender(tender: Tender, where: str, currency: str, problems: list[Problem]) -> None:
-    _magnitudes(
+    magnitudes(
         problems, (f"{where}.amount", tender.amount), (f"{where}.tip", tender.tip), (f"{where}.change", tender.change)
     )
-    _settlement(problems, f"{where}.", tender.settlement)
+    settlement_currency(problems, f"{where}.", tender.settlement)
     if tender.tip > tender.amount:
         problems.append(Problem("TIP_OVER_AMOUNT", f"{where}.tip", "the tip is more than the tender it is part of"))
     if tender.tendered is not None:
         given = tender.tendered - (tender.change or 0)
-        _differs(
-            problems, currency, "CASH_MISMATCH", f"{where}.amount", tender.amount, given, "tendered less change is"
-        )
+        differs(problems, currency, "CASH_MISMATCH", f"{where}.amount", tender.amount, given, "tendered less change is")
 
 
 def _check_refund(refund: Refund, problems: list[Problem]) -> None:
-    _unknown(problems, ("status", refund.status))
+    unknown(problems, ("status", refund.status))
     kinds = {"net": 0, "shipping": 0, "tip": 0, "adjustment": 0}
     tax, currency, totals = 0, refund.currency, refund.totals
     for index, line in enumerate(refund.lines):
         where = f"lines[{index}]"
-        _unknown(problems, (f"{where}.type", line.type), (f"{where}.restock", line.restock))
+        unknown(problems, (f"{where}.type", line.type), (f"{where}.restock", line.restock))
         kinds[line.type if line.type in kinds else "net"] += line.net
         tax += line.tax
         if line.taxes:
-            _differs(problems, currency, "LINE_TAX_MISMATCH", f"{where}.tax", line.tax, _sum(line.taxes),
+            differs(problems, currency, "LINE_TAX_MISMATCH", f"{where}.tax", line.tax, _sum(line.taxes),
                      "its taxes add up to")  # fmt: skip
     for name, proven in kinds.items():
-        _differs(problems, currency, f"{name.upper()}_MISMATCH", f"totals.{name}", getattr(totals, name), proven,
+        differs(problems, currency, f"{name.upper()}_MISMATCH", f"totals.{name}", getattr(totals, name), proven,
                  "the lines add up to")  # fmt: skip
-    _differs(problems, currency, "TAX_MISMATCH", "totals.tax", totals.tax, tax, "the lines add up to")
+    differs(problems, currency, "TAX_MISMATCH", "totals.tax", totals.tax, tax, "the lines add up to")
     total = sum(kinds.values()) + (0 if refund.tax_inclusive else tax)
-    _differs(problems, currency, "TOTAL_MISMATCH", "totals.total", totals.total, total, "its parts add up to")
+    differs(problems, currency, "TOTAL_MISMATCH", "totals.total", totals.total, total, "its parts add up to")
     if refund.tenders:
-        _differs(problems, currency, "PAID_MISMATCH", "totals.total", totals.total, sum(t.amount for t in refund.tenders),
+        differs(problems, currency, "PAID_MISMATCH", "totals.total", totals.total, sum(t.amount for t in refund.tenders),
                  "its tenders add up to")  # fmt: skip
-    _magnitudes(problems, ("totals.total", totals.total))
+    magnitudes(problems, ("totals.total", totals.total))
     for index, tender in enumerate(refund.tenders):
-        _unknown(problems, (f"tenders[{index}].type", tender.type))
-        _magnitudes(problems, (f"tenders[{index}].amount", tender.amount))
+        unknown(problems, (f"tenders[{index}].type", tender.type))
+        magnitudes(problems, (f"tenders[{index}].amount", tender.amount))
 
 
 def _sum(taxes: Iterable[Tax]) -> int:
     return sum(t.amount for t in taxes)
-
-
-def _check_charge(charge: Charge, problems: list[Problem]) -> None:
-    _unknown(problems, ("status", charge.status), ("tender_type", charge.tender_type))
-    _magnitudes(problems, ("amount", charge.amount), ("captured", charge.captured), ("tip", charge.tip))
-    _settlement(problems, "", charge.settlement)
-    if charge.status in ("pending", "authorized", "failed", "voided") and charge.captured:
-        problems.append(
-            Problem("CAPTURED_MISMATCH", "captured", f"a charge that is {charge.status} has captured nothing")
-        )
-
-
-def _check_payout(payout: Payout, problems: list[Problem]) -> None:
-    _unknown(problems, ("status", payout.status), ("method", payout.method))
-    if payout.lines is None:
-        return
-    total = payout.residual or 0
-    ids: set[str] = set()
-    for index, line in enumerate(payout.lines):
-        if line.id in ids:
-            problems.append(Problem("DUPLICATE_LINE", f"lines[{index}].id", f"two lines have the id {line.id!r}"))
-        ids.add(line.id)
-        _unknown(problems, (f"lines[{index}].category", line.category))
-        _differs(problems, payout.currency, "PAYOUT_LINE_MISMATCH", f"lines[{index}].net", line.net, line.gross - line.fee,
-                 "gross less fee is")  # fmt: skip
-        total += line.net
-    _differs(
-        problems, payout.currency, "PAYOUT_MISMATCH", "amount", payout.amount, total, "lines and residual add up to"
-    )

@@ -67,7 +67,10 @@ class LiveList(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a condition depends on. `refused`: the vendor's word on our credentials; `due`: since when its events wait for a worker."""
+    """What a condition depends on. `refused`: the vendor's word on our credentials; `due`: since when its events wait for a worker.
+
+    Not `expected`: nobody can say when something should come by it.
+    """
 
     connected: datetime
     rhythm: Rhythm
@@ -80,6 +83,7 @@ class Facts(NamedTuple):
     given_up_last: datetime | None = None
     given_up_error: str = ""
     due: datetime | None = None
+    expected: bool = True
 
 
 def condition(facts: Facts, at: datetime) -> Condition:
@@ -135,6 +139,8 @@ def _stale(facts: Facts, at: datetime) -> Condition | None:
 
 def _silent(facts: Facts, at: datetime) -> Condition | None:
     last = facts.rhythm.last
+    if not facts.expected:
+        return None
     if last is None:
         unheard = max(facts.connected, facts.rhythm.since)
         if at - unheard <= FIRST_WORD:
@@ -156,6 +162,8 @@ def _silent(facts: Facts, at: datetime) -> Condition | None:
 
 def _live(facts: Facts, at: datetime) -> Condition:
     last = facts.rhythm.last
+    if not facts.expected:
+        return Condition(State.LIVE, "Nothing is expected to come by it: people make what does.", last)
     read = f"; its lists are read in time ({', '.join(one.name for one in facts.lists)})" if facts.lists else ""
     if last is None:
         return Condition(

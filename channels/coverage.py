@@ -100,14 +100,25 @@ def stands(channels: Sequence[Channel], at: datetime | None = None) -> dict[int,
             given_up_last=asked.given_up_last,
             given_up_error=asked.error,
             due=due.get(channel.pk),
+            expected=expected(channel),
         )
         found[channel.pk] = Stand(channel, facts, conditions.condition(facts, at), asked.due)
     return found
 
 
 def summary(found: Iterable[Stand]) -> conditions.Summary:
-    """How much of what should come is watched over: only live channels count."""
-    return conditions.summary((stand.condition, stand.times_heard) for stand in found)
+    """How much of what should come is watched over: only live channels count, and only those by which something should."""
+    return conditions.summary((stand.condition, stand.times_heard) for stand in found if stand.facts.expected)
+
+
+# What none of a channel's messages brings, where it is people's own.
+_NOBODY_ELSE = {"sales", "charges", "payouts", "webhooks", "polling"}
+
+
+def expected(channel: Channel) -> bool:
+    """Whether anybody could send something to it, or be asked for it: by the books' own channel only people's entries come."""
+    known = adapters.get(channel.adapter).missing if channel.adapter in adapters.adapter_names() else {}
+    return not known.keys() >= _NOBODY_ELSE
 
 
 def _readable(channel: Channel) -> bool:

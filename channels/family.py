@@ -16,6 +16,7 @@ from channels.sale import CAPTURED, Sale, Tender
 from salessync.core.money import scale
 
 SAYS_PAID = frozenset({"paid", "partially_refunded", "refunded"})
+NO_PROCESSOR = frozenset({"cash", "gift_card", "store_credit", "on_account"})
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Family(msgspec.Struct):
     """`refunds` in the order in which they happened, whatever the order in which they arrived.
 
     `settled`: refunds of charges, the processor's side of money that went back. `told`: the payments that an earlier version of the
-    sale told, where its current one does not speak of them.
+    sale told, where its current one does not speak of them. `superseded`: a sale that was only a charge, until its order came.
     """
 
     sale: Member | None
@@ -38,6 +39,7 @@ class Family(msgspec.Struct):
     charges: list[Member]
     settled: list[Member] = []
     told: list[Tender] | None = None
+    superseded: list[Member] = []
 
 
 def family_key(record: AnyRecord) -> str:
@@ -66,18 +68,33 @@ def gather(members: Iterable[Member], told: list[Tender] | None = None) -> Famil
     refunds: list[Member] = []
     charges: list[Member] = []
     settled: list[Member] = []
+    superseded: list[Member] = []
     for member in members:
         if isinstance(member.record, Sale):
-            sale = member
+            if sale is None:
+                sale = member
+            elif is_of_charge(member.record):
+                superseded.append(member)
+            else:
+                superseded.append(sale)
+                sale = member
         elif isinstance(member.record, Refund):
             (settled if member.record.charge and not member.record.sale else refunds).append(member)
         elif isinstance(member.record, Charge):
             charges.append(member)
+    if settled and sale is not None and is_of_charge(sale.record):  # no order will tell of what it gave back
+        refunds += settled
+        settled = []
     if len(refunds) > 1:
         refunds.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
     if len(charges) > 1:
         charges.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
-    return Family(sale, refunds, charges, settled, told)
+    return Family(sale, refunds, charges, settled, told, superseded)
+
+
+def is_of_charge(record: AnyRecord) -> bool:
+    """Whether the sale is a charge of a channel that sells by itself (channels/selling.py)."""
+    return isinstance(record, Sale) and record.extensions.get("salessync") == {"from": "charge"}
 
 
 def tenders(family: Family) -> list[Tender] | None:
@@ -89,10 +106,13 @@ def tenders(family: Family) -> list[Tender] | None:
     sale = family.sale.record
     stated = family.told if sale.tenders is None else sale.tenders
     own = [m for m in family.charges if m.channel_id == family.sale.channel_id]
+    others = [m.record for m in family.charges if m.channel_id != family.sale.channel_id]
+    known = list(stated or [])
+    if others and known:
+        _name_processors(known, others)
     charges = own if own or stated else family.charges
     if not charges:
-        return stated
-    known = list(stated or [])
+        return known if others and known else stated
     ids = {t.id for t in known} | {t.reference for t in known if t.reference}
     brought: list[tuple[int, Tender, Charge]] = []
     for member in charges:
@@ -103,6 +123,25 @@ def tenders(family: Family) -> list[Tender] | None:
             known.append(brought[-1][1])
     _bring_home(known, brought, sale)
     return known
+
+
+def _name_processors(known: list[Tender], charges: list[AnyRecord]) -> None:
+    """A tender goes to the account of the channel whose charge it is: by reference, or where only one of either is left, by amount."""
+    unnamed = {i for i, t in enumerate(known) if t.status in CAPTURED and t.type not in NO_PROCESSOR}
+    left = []
+    for charge in charges:
+        assert isinstance(charge, Charge)
+        names = {charge.source.id, charge.reference}
+        index = next((i for i in unnamed if known[i].reference in names or known[i].id in names), None)
+        if index is None:
+            left.append(charge)
+            continue
+        unnamed.discard(index)
+        known[index] = msgspec.structs.replace(known[index], processor=processor_of(charge))
+    if len(left) == 1 and len(unnamed) == 1:
+        (index,) = unnamed
+        if known[index].amount == left[0].captured and known[index].reference is None:
+            known[index] = msgspec.structs.replace(known[index], processor=processor_of(left[0]))
 
 
 def captured(paid_by: list[Tender] | None) -> int:
@@ -146,7 +185,7 @@ def processor_of(charge: Charge) -> str | None:
     """A shop's own charge names its gateway in the extensions of its adapter; a processor's charge is of the processor."""
     named = charge.extensions.get(charge.source.adapter)
     gateway = named.get("processor") if isinstance(named, dict) else None
-    if gateway or charge.tender_type in ("cash", "gift_card", "store_credit"):
+    if gateway or charge.tender_type in NO_PROCESSOR:
         return gateway
     return charge.source.channel
 

@@ -217,17 +217,37 @@ REPLAYABLE = ("posted", "waiting", "ignored", "quarantined", "dead")
 def replay(*, event_ids: Iterable[int], actor: str) -> int:
     """Process finished events once more, after a fix; an exact replay of what stands changes nothing. → how many.
 
-    A body that could not be read was not kept, and stays in quarantine with its reason.
+    A body that could not be read was not kept, and stays in quarantine with its reason; nor can a purged one be read again.
     """
     return _by_hand(
         "UPDATE channels_event SET state = 'new', attempts = 0, next_attempt_at = now(), waiting_for = NULL,"
         " problems = NULL, reason = NULL, finished_at = NULL WHERE id = ANY(%s) AND state = ANY(%s) AND readable"
-        " RETURNING id, company_id",
+        " AND purged_at IS NULL RETURNING id, company_id",
         [list(event_ids), list(REPLAYABLE)],
         actor=actor,
         action="replayed",
         data={},
     )
+
+
+def refusals(event_ids: Iterable[int]) -> dict[int, str]:
+    """Why some of these cannot be replayed, as ends of the sentence “event 7 …”."""
+    wanted = list(event_ids)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, state, readable, purged_at FROM channels_event WHERE id = ANY(%s)", [wanted])
+        known = {id_: row for id_, *row in cursor.fetchall()}
+    found = {}
+    for id_ in wanted:
+        state, readable, purged_at = known.get(id_, (None, True, None))
+        if state is None:
+            found[id_] = "is unknown"
+        elif purged_at:
+            found[id_] = f"was purged on {purged_at:%Y-%m-%d}: of its payload only hash and length are kept"
+        elif not readable:
+            found[id_] = "could not be read when it came, so its payload was not kept"
+        elif state not in REPLAYABLE:
+            found[id_] = "is in work or due already"
+    return found
 
 
 def ignore(*, event_ids: Iterable[int], reason: str, actor: str) -> int:

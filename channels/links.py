@@ -11,7 +11,7 @@ from typing import Any
 from channels import canonical
 from channels.arrivals import Arrival
 from channels.charge import Charge
-from channels.family import family_key
+from channels.family import family_key, is_of_charge
 from channels.refund import Refund
 from channels.sale import Sale
 from salessync.core import bulk
@@ -49,6 +49,10 @@ def follow(arrivals: Sequence[Arrival]) -> None:
             if now is not None and now != a.family:
                 a.family = now
         _join_sales([a for a in charges if a.family == _own_family(a)])
+    if sold := [a for a in arrivals if is_of_charge(a.record)]:
+        now = {(a.channel.id, a.record.source.id): a.family for a in charges}
+        for a in sold:
+            a.family = now.get((a.channel.id, a.record.source.id), a.family)
     if refunds:
         known = {(a.channel.id, a.record.source.id): a.family for a in charges}
         known |= _families_now(refunds, [_charge_of(a) for a in refunds])
@@ -118,10 +122,12 @@ _SALES = """
     SELECT k.n, t.family, t.currency, t.total
       FROM k JOIN channels_channel c ON c.company_id = k.company_id
       JOIN channels_transaction t ON t.channel_id = c.id AND t.type = 'sale' AND t.source_id = k.order_reference
+     WHERE t.family <> t.channel_id || ':charge:' || t.source_id
     UNION
     SELECT k.n, t.family, t.currency, t.total
       FROM k JOIN channels_tender d ON d.company_id = k.company_id AND d.reference IN (k.id, k.reference)
       JOIN channels_transaction t ON t.id = d.transaction_id AND t.type = 'sale'
+     WHERE t.family <> t.channel_id || ':charge:' || t.source_id  -- that one is the charge itself
 """
 
 
@@ -132,7 +138,7 @@ def _fits(record: Any, currency: str, total: int) -> bool:
 
 def adopt(accepted: Sequence[Arrival]) -> tuple[set[str], set[str]]:
     """Stored charges whose sale has come now, and stored refunds whose charge has: (families joined, families left)."""
-    sales = [a for a in accepted if isinstance(a.record, Sale) and a.channel.processors]
+    sales = [a for a in accepted if isinstance(a.record, Sale) and a.channel.processors and not is_of_charge(a.record)]
     charges = [a for a in accepted if isinstance(a.record, Charge) and a.channel.id in a.channel.processors]
     joined: set[str] = set()
     left: set[str] = set()
@@ -144,7 +150,7 @@ def adopt(accepted: Sequence[Arrival]) -> tuple[set[str], set[str]]:
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             "UPDATE channels_transaction t SET family = m.new, awaits = NULL FROM unnest(%s::text[], %s::text[]) AS m(old, new)"
-            " WHERE t.family = m.old AND t.type IN ('charge', 'refund') RETURNING m.old, m.new",
+            " WHERE t.family = m.old RETURNING m.old, m.new",
             [list(moves), list(moves.values())],
         )
         for old, new in cursor.fetchall():

@@ -164,7 +164,7 @@ def _rewrite(bodies: Sequence[tuple[int, bytes]]) -> int:
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             "UPDATE channels_event e SET body = n.body FROM unnest(%s::bigint[], %s::bytea[]) AS n(id, body)"
-            " WHERE e.id = n.id AND e.body <> n.body",
+            " WHERE e.id = n.id AND e.body <> n.body AND e.purged_at IS NULL",
             [[id_ for id_, _ in bodies], [body for _, body in bodies]],
         )
         return cursor.rowcount
@@ -347,7 +347,7 @@ def _search_events(request: PrivacyRequest, until: int) -> None:
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             "SELECT id, body FROM channels_event WHERE id > %s AND id <= %s AND channel_id = %s AND readable"
-            " AND (%s OR EXISTS (SELECT FROM unnest(%s::bytea[]) n WHERE position(n IN body) > 0))",
+            " AND purged_at IS NULL AND (%s OR EXISTS (SELECT FROM unnest(%s::bytea[]) n WHERE position(n IN body) > 0))",
             [request.at_event, until, request.channel_id, request.everyone, needles],
         )
         rows = cursor.fetchall()

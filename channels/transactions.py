@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from channels import canonical, links
-from channels.arrivals import Arrival, ChannelFacts, channel_facts
+from channels import links
+from channels.arrivals import Arrival
 from channels.canonical import AnyRecord
-from channels.family import Family, Member, gather
 from channels.models import Transaction, TransactionVersion
+from channels.payout import Payout
 from channels.refund import Refund
-from channels.sale import Sale, Tender
+from channels.sale import Sale
 from salessync.core import bulk
-from salessync.core.locks import lock_families
+from salessync.core.locks import lock_families, lock_payouts
 
 Key = tuple[int, str, str]  # channel, type, source id
 
@@ -31,17 +31,10 @@ class Stored(NamedTuple):
     left: set[str]  # families whose member found its sale in another one
 
 
-class FamilyWork(NamedTuple):
-    """A family that the batch touched, with what later stages need to know of its members."""
-
-    channel: ChannelFacts
-    key: str
-    family: Family
-    versions: dict[int, int]  # transaction → its current version's row
-
-
 def store(arrivals: Sequence[Arrival]) -> Stored:
     """Lock the families, then accept what is newer than what stands, and bring together what an exact reference joins."""
+    pays = any(isinstance(a.record, Payout) for a in arrivals)
+    lock_payouts({a.channel.company_id for a in arrivals}, exclusive=pays)
     lock_families({a.family for a in arrivals} | links.references(arrivals))
     links.follow(arrivals)
     keys = [_key(a) for a in arrivals]
@@ -82,7 +75,10 @@ def store(arrivals: Sequence[Arrival]) -> Stored:
 
 
 def _tells_payments(record: AnyRecord) -> bool:
-    return isinstance(record, Sale) and record.tenders is not None
+    """Whether the record speaks of what a later version may be silent about: a sale's tenders, a payout's lines."""
+    if isinstance(record, Sale):
+        return record.tenders is not None
+    return isinstance(record, Payout) and record.lines is not None
 
 
 def _not_told_yet(tellers: Sequence[Arrival], newest: Mapping[Key, Arrival]) -> list[Arrival]:
@@ -143,6 +139,9 @@ def _write(accepted: Sequence[Arrival], versions: Sequence[Arrival], created: se
     if with_parts:
         bulk.copy_in("channels_line", _LINE, (row for a in with_parts for row in _line_rows(a)))
         bulk.copy_in("channels_tender", _TENDER, (row for a in with_parts for row in _tender_rows(a)))
+    payouts = [a for a in versions if isinstance(a.record, Payout) and a.record.lines is not None]
+    if payouts:
+        _write_payout_lines(payouts)
 
 
 def _update(changed: Sequence[Arrival]) -> None:
@@ -181,6 +180,30 @@ _TENDER = [
     ("transaction_id", "int8"), ("position", "int2"), ("company_id", "int8"), ("tender_id", "text"), ("type", "text"),
     ("status", "text"), ("amount", "int8"), ("tip", "int8"), ("processor", "text"), ("reference", "text"), ("card", "text"),
 ]  # fmt: skip
+
+_PAYOUT_LINE = [
+    ("transaction_id", "int8"), ("position", "int4"), ("company_id", "int8"), ("channel_id", "int8"), ("line_id", "text"),
+    ("category", "text"), ("gross", "int8"), ("fee", "int8"), ("net", "int8"), ("reference", "text"),
+]  # fmt: skip
+
+
+def _write_payout_lines(told: Sequence[Arrival]) -> None:
+    """The lines of the latest version that tells them; a version that does not (a webhook's header) leaves them as they are."""
+    latest: dict[int, Arrival] = {}
+    for arrival in told:
+        before = latest.get(arrival.transaction_id)
+        if before is None or arrival.order > before.order:
+            latest[arrival.transaction_id] = arrival
+    with bulk.binary_cursor() as cursor:
+        cursor.execute("DELETE FROM channels_payoutline WHERE transaction_id = ANY(%s)", [list(latest)])
+    bulk.copy_in("channels_payoutline", _PAYOUT_LINE, (row for a in latest.values() for row in _payout_line_rows(a)))
+
+
+def _payout_line_rows(arrival: Arrival) -> Iterable[tuple[Any, ...]]:
+    assert isinstance(arrival.record, Payout)
+    company, channel, owner = arrival.channel.company_id, arrival.channel.id, arrival.transaction_id
+    for i, x in enumerate(arrival.record.lines or ()):
+        yield (owner, i, company, channel, x.id, x.category, x.gross, x.fee, x.net, x.reference)
 
 
 def _transaction_row(arrival: Arrival) -> tuple[Any, ...]:
@@ -238,109 +261,3 @@ def _tender_rows(arrival: Arrival) -> Iterable[tuple[Any, ...]]:
 def total_of(record: AnyRecord) -> int:
     """The record's headline amount in minor units of its currency, for lists."""
     return record.totals.total if isinstance(record, Sale | Refund) else record.amount
-
-
-def families(stored: Stored) -> list[FamilyWork]:
-    """Every family that the batch changed, with the members that were stored before; sorted, for locks further on."""
-    groups: dict[str, list[Member]] = {}
-    channels: dict[int, ChannelFacts] = {}
-    versions: dict[int, int] = {}
-    for arrival in stored.accepted:
-        if arrival.record.record_type in ("sale", "refund", "charge"):
-            channels[arrival.channel.id] = arrival.channel
-            groups.setdefault(arrival.family, []).append(
-                Member(arrival.transaction_id, arrival.record, arrival.channel.id)
-            )
-            versions[arrival.transaction_id] = arrival.version_id
-    for arrival in stored.repeated:
-        channels[arrival.channel.id] = arrival.channel
-        groups.setdefault(arrival.family, [])
-    for key in stored.joined:
-        groups.setdefault(key, [])
-    if groups:
-        for row in stored_members(list(groups), besides=list(versions)):
-            groups[row.family].append(Member(row.transaction_id, canonical.decode(bytes(row.record)), row.channel_id))
-            versions[row.transaction_id] = row.version_id
-    homes = {home(key) for key in groups}
-    channels |= channel_facts(homes - channels.keys()) if homes - channels.keys() else {}
-    told = told_before(groups, stored.created)
-    return [
-        FamilyWork(
-            channels[home(key)], key, gather(members, told.get(key)),
-            {m.transaction_id: versions[m.transaction_id] for m in members},
-        )
-        for key, members in sorted(groups.items())
-    ]  # fmt: skip
-
-
-def home(family: str) -> int:
-    """The channel of the sale that a family's key names."""
-    return int(family.partition(":")[0])
-
-
-class StoredMember(NamedTuple):
-    """One transaction of a family at its current version."""
-
-    family: str
-    channel_id: int
-    transaction_id: int
-    version_id: int
-    record: bytes
-
-
-def stored_members(keys: Sequence[str], *, besides: Sequence[int] = ()) -> list[StoredMember]:
-    """The stored members of these families, but for the transactions in `besides`."""
-    with bulk.binary_cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT t.family, t.channel_id, t.id, v.id, v.record
-              FROM unnest(%s::text[]) AS k(family)
-             CROSS JOIN LATERAL (  -- by key, one by one: OFFSET keeps the planner from reading the whole table instead
-                   SELECT * FROM channels_transaction
-                    WHERE family = k.family
-                      AND type IN ('sale', 'refund', 'charge') AND id <> ALL(%s::bigint[]) OFFSET 0) t
-             CROSS JOIN LATERAL (SELECT * FROM channels_transactionversion WHERE id = t.version_id OFFSET 0) v
-            """,
-            [list(keys), list(besides)],
-        )
-        return [StoredMember(*row) for row in cursor.fetchall()]
-
-
-def told_before(groups: Mapping[str, Sequence[Member]], created: set[int]) -> dict[str, list[Tender]]:
-    """The payments of sales whose current version does not speak of them, from their latest version that did."""
-    silent = {
-        member.transaction_id: key
-        for key, members in groups.items()
-        for member in members
-        if isinstance(member.record, Sale) and member.record.tenders is None and member.transaction_id not in created
-    }
-    if not silent:
-        return {}
-    with bulk.binary_cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT v.transaction_id, v.record FROM unnest(%s::bigint[]) AS s(id)
-             CROSS JOIN LATERAL (
-                   SELECT transaction_id, record FROM channels_transactionversion
-                    WHERE transaction_id = s.id AND payments_order IS NOT NULL
-                    ORDER BY payments_order COLLATE "C" DESC LIMIT 1) v
-            """,
-            [list(silent)],
-        )
-        found = {}
-        for transaction_id, record in cursor.fetchall():
-            sale = canonical.decode(bytes(record))
-            if isinstance(sale, Sale) and sale.tenders is not None:
-                found[silent[transaction_id]] = sale.tenders
-        return found
-
-
-def known_sales(keys: set[str]) -> set[str]:
-    """Which of these families have their sale."""
-    if not keys:
-        return set()
-    with bulk.binary_cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT family FROM channels_transaction WHERE family = ANY(%s) AND type = 'sale'", [list(keys)]
-        )
-        return {family for (family,) in cursor.fetchall()}

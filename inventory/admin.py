@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from inventory import listings
 from inventory.models import Level, Listing, Movement, Oversell, Product, UnmappedItem
+from inventory.stock import cost_of
 from salessync.core.money import MoneyError, to_major, to_minor
 from salessync.core.screens import (
     AuditedAdmin,
@@ -34,7 +35,10 @@ class ProductForm(forms.ModelForm):
     """The cost in major units, as people write it."""
 
     cost_in_words = forms.CharField(
-        required=False, label="Cost", widget=UnfoldAdminTextInputWidget, help_text="of one unit: 4.50"
+        required=False,
+        label="Cost",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="of one unit: 4.50; in the base currency where none is named",
     )
 
     class Meta:
@@ -43,19 +47,24 @@ class ProductForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.cost is not None and self.instance.currency:
-            self.fields["cost_in_words"].initial = to_major(self.instance.cost, self.instance.currency)
+        if self.instance.cost is not None:
+            currency = self.instance.currency or self.instance.company.base_currency
+            self.fields["cost_in_words"].initial = to_major(self.instance.cost, currency)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         words, currency = cleaned.get("cost_in_words"), (cleaned.get("currency") or "").upper()
+        company = cleaned.get("company") or (self.instance.company if self.instance.pk else None)
         cleaned["currency"] = currency
         self.instance.cost = None
-        if words:
+        if words and company:
             try:
-                self.instance.cost = to_minor(words.strip(), currency)
+                self.instance.cost = to_minor(words.strip(), currency or company.base_currency)
             except MoneyError as error:
                 self.add_error("cost_in_words", str(error))
+            else:
+                if self.instance.cost < 0:
+                    self.add_error("cost_in_words", "nothing costs less than nothing")
         return cleaned
 
 
@@ -65,6 +74,7 @@ class ProductAdmin(AuditedAdmin, ListAdmin):
 
     form = ProductForm
     list_display = ("sku", "name", "category", "barcode", "unit_cost")
+    list_select_related = ("company",)
     search_fields = ("sku", "name", "barcode")
     ordering = ("sku",)
     fields = ("company", "sku", "name", "barcode", "category", "tax_category", ("cost_in_words", "currency"))
@@ -82,7 +92,7 @@ class ProductAdmin(AuditedAdmin, ListAdmin):
 
     @admin.display(description="cost")
     def unit_cost(self, product: Product) -> str:
-        return money(product.cost, product.currency)
+        return money(product.cost, product.currency or product.company.base_currency)
 
 
 @admin.register(Listing)
@@ -122,12 +132,12 @@ def _units(value: Any) -> str:
 class LevelAdmin(ReadOnlyAdmin):
     """What is on the shelf."""
 
-    list_display = ("product", "title", "location", "units_on_hand", "units_reserved", "units_available")
+    list_display = ("product", "title", "location", "units_on_hand", "units_reserved", "units_available", "worth")
     list_filter = (LevelFilter,)
-    list_select_related = ("product",)
+    list_select_related = ("product", "company")
     search_fields = ("product__sku", "product__name", "=location")
     ordering = ("product__sku", "location")
-    fields = ("product", "location", "units_on_hand", "units_reserved", "units_available")
+    fields = ("product", "location", "units_on_hand", "units_reserved", "units_available", "worth")
 
     @admin.display(description="name")
     def title(self, level: Level) -> str:
@@ -145,14 +155,21 @@ class LevelAdmin(ReadOnlyAdmin):
     def units_available(self, level: Level) -> str:
         return _units(level.available)
 
+    @admin.display(description="on hand, at today's cost")
+    def worth(self, level: Level) -> str:
+        product = level.product
+        if product.cost is None:
+            return ""
+        return money(cost_of(level.on_hand, product.cost), product.currency or level.company.base_currency)
+
 
 @admin.register(Movement)
 class MovementAdmin(ReadOnlyAdmin):
     """Why each level is what it is."""
 
-    list_display = ("id", "at", "product", "location", "kind", "units_on_hand", "units_reserved", "cause")
+    list_display = ("id", "at", "product", "location", "kind", "units_on_hand", "units_reserved", "value", "cause")
     list_filter = (("kind", ChoicesDropdownFilter),)
-    list_select_related = ("product", "transaction")
+    list_select_related = ("product__company", "transaction")
     search_fields = ("=product__sku",)
     search_help_text = "SKU, exactly"
     ordering = ("-id",)
@@ -168,6 +185,10 @@ class MovementAdmin(ReadOnlyAdmin):
     @admin.display(description="reserved")
     def units_reserved(self, movement: Movement) -> str:
         return _units(movement.reserved)
+
+    @admin.display(description="cost")
+    def value(self, movement: Movement) -> str:
+        return money(movement.cost, movement.product.company.base_currency)
 
     @admin.display(description="because of")
     def cause(self, movement: Movement) -> str:

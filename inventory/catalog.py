@@ -80,6 +80,9 @@ def _row(row: dict[str, Any], company: Company, where: str, problems: list[Probl
         row["cost"] = to_minor(row["cost"], currency) if row.get("cost") else None
     except MoneyError as error:
         problems.append(Problem(error.code, where, f"cost: {error}"))
+    else:
+        if row["cost"] is not None and row["cost"] < 0:
+            problems.append(Problem("NEGATIVE_COST", where, f"{row['sku'][:40]} cannot cost less than nothing"))
     quantity = row.get("quantity")
     if quantity and not _QUANTITY.fullmatch(quantity):
         problems.append(Problem("BAD_QUANTITY", where, f"{quantity[:20]!r} is not a quantity"))

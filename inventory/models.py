@@ -8,7 +8,7 @@ from salessync.core.models import Company
 
 
 class Product(models.Model):
-    """Something that is kept in stock; `cost` in minor units of `currency`."""
+    """Something that is kept in stock; `cost` of one unit in minor units of `currency`, or of the base currency where it is empty."""
 
     company = models.ForeignKey(Company, models.PROTECT)
     sku = models.CharField(max_length=255)
@@ -20,7 +20,10 @@ class Product(models.Model):
     currency = models.CharField(max_length=3, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["company", "sku"], name="product_sku")]
+        constraints = [
+            models.UniqueConstraint(fields=["company", "sku"], name="product_sku"),
+            models.CheckConstraint(condition=models.Q(cost__gte=0), name="product_cost_not_negative"),
+        ]
 
     def __str__(self) -> str:
         return self.sku
@@ -82,6 +85,12 @@ class Movement(models.Model):
     sequence = models.IntegerField(help_text="counts the movements of one line")
     on_hand = models.DecimalField(max_digits=20, decimal_places=4)
     reserved = models.DecimalField(max_digits=20, decimal_places=4)
+    cost = models.BigIntegerField(
+        null=True, help_text="minor units of the company's base currency, signed like on_hand; none: not known"
+    )
+    unit_cost = models.BigIntegerField(
+        null=True, help_text="of one unit, as it was known when the sale's line first left the shelf"
+    )
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     class Meta:

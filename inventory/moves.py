@@ -2,6 +2,9 @@
 
 Like the books, stock is kept by difference: what a family's lines should have moved, less what their movements add up to.
 Levels are locked in one order (product, location), so that carts in opposite order cannot deadlock.
+
+A movement carries what its units had cost, where that was known when the line first left the shelf: the product's cost of that
+moment stays the line's, whatever it costs later, and a refund brings back its share of it.
 """
 
 from collections import defaultdict
@@ -10,17 +13,48 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from channels.arrivals import ChannelFacts
-from channels.transactions import FamilyWork
-from inventory.stock import Want, wanted
+from channels.families import FamilyWork
+from inventory.stock import Returns, Want, cost_of, wanted
 from salessync.core import bulk
 
 DEFAULT_LOCATION = "main"
+ZERO = Decimal(0)
 
 Slot = tuple[int, str, int]  # transaction, line, product
 
 
+class Product(NamedTuple):
+    """`cost` of one unit in minor units of the company's base currency; None: not known, or in another currency."""
+
+    id: int
+    cost: int | None
+
+
+class Standing(NamedTuple):
+    """What a line's movements add up to at one place; `left` once it has left the shelf, with the unit cost of then."""
+
+    location: str
+    sequence: int
+    on_hand: Decimal
+    reserved: Decimal
+    cost: int
+    left: bool
+    unit_cost: int | None
+
+
+class Target:
+    """What a line's movements at one place should add up to."""
+
+    __slots__ = ("cost", "on_hand", "reserved", "unit_cost")
+
+    def __init__(self) -> None:
+        self.on_hand = self.reserved = ZERO
+        self.cost: int | None = None
+        self.unit_cost: int | None = None
+
+
 class Delta(NamedTuple):
-    """One movement to write."""
+    """One movement to write; `cost` in minor units of the company's base currency, signed like `on_hand`."""
 
     company_id: int
     product_id: int
@@ -31,6 +65,8 @@ class Delta(NamedTuple):
     sequence: int
     on_hand: Decimal
     reserved: Decimal
+    cost: int | None = None
+    unit_cost: int | None = None
 
 
 def apply(works: Sequence[FamilyWork], created: set[int]) -> int:
@@ -42,7 +78,7 @@ def apply(works: Sequence[FamilyWork], created: set[int]) -> int:
         return 0
     products = _products(wants)
     _note_unmapped(wants, products)
-    deltas = _deltas(wants, products, standing, owners, _places(products.values()))
+    deltas = _deltas(wants, products, standing, owners, _places({p.id for p in products.values()}))
     return _write(deltas) if deltas else 0
 
 
@@ -50,26 +86,26 @@ def _posts(work: FamilyWork) -> bool:
     return work.family.sale is not None and work.channel.posts(work.family.sale.record)
 
 
-def _products(wants: Iterable[tuple[ChannelFacts, Want]]) -> dict[tuple[int, str], int]:
+def _products(wants: Iterable[tuple[ChannelFacts, Want]]) -> dict[tuple[int, str], Product]:
     """(channel, item id) → product: as the channel's listing says, else by the product's own SKU."""
-    asked = {(channel.id, channel.company_id, want.sku) for channel, want in wants}
+    asked = {(channel.id, channel.company_id, channel.base_currency, want.sku) for channel, want in wants}
     if not asked:
         return {}
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
-            SELECT a.channel_id, a.sku, COALESCE(l.product_id, p.id)
-              FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS a(channel_id, company_id, sku)
+            SELECT a.channel_id, a.sku, q.id, CASE WHEN q.currency IN ('', a.base_currency) THEN q.cost END
+              FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS a(channel_id, company_id, base_currency, sku)
               LEFT JOIN inventory_listing l ON l.channel_id = a.channel_id AND l.item_id = a.sku
               LEFT JOIN inventory_product p ON p.company_id = a.company_id AND p.sku = a.sku
-             WHERE COALESCE(l.product_id, p.id) IS NOT NULL
+              JOIN inventory_product q ON q.id = COALESCE(l.product_id, p.id)
             """,
             [list(column) for column in zip(*asked, strict=True)],
         )
-        return {(channel, sku): product for channel, sku, product in cursor.fetchall()}
+        return {(channel, sku): Product(id_, cost) for channel, sku, id_, cost in cursor.fetchall()}
 
 
-def _note_unmapped(wants: Iterable[tuple[ChannelFacts, Want]], products: dict[tuple[int, str], int]) -> None:
+def _note_unmapped(wants: Iterable[tuple[ChannelFacts, Want]], products: dict[tuple[int, str], Product]) -> None:
     unknown = sorted({(c.id, w.sku, w.name) for c, w in wants if (c.id, w.sku) not in products})
     if unknown:
         with bulk.binary_cursor() as cursor:
@@ -91,54 +127,85 @@ def _places(product_ids: Iterable[int]) -> dict[int, list[str]]:
         return dict(cursor.fetchall())
 
 
-def _standing(ids: list[int]) -> dict[Slot, list[tuple[str, int, Decimal, Decimal]]]:
+def _standing(ids: list[int]) -> dict[Slot, list[Standing]]:
     """What the movements of known transactions add up to, by line, product and place."""
-    found: dict[Slot, list[tuple[str, int, Decimal, Decimal]]] = defaultdict(list)
+    found: dict[Slot, list[Standing]] = defaultdict(list)
     if ids:
         with bulk.binary_cursor() as cursor:
             cursor.execute(
-                "SELECT transaction_id, line_id, product_id, location, max(sequence), sum(on_hand), sum(reserved)"
+                "SELECT transaction_id, line_id, product_id, location, max(sequence), sum(on_hand), sum(reserved),"
+                " COALESCE(sum(cost), 0)::bigint, bool_or(on_hand <> 0), max(unit_cost)"
                 " FROM inventory_movement WHERE transaction_id = ANY(%s) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, min(id)",
                 [ids],
             )
             for transaction_id, line_id, product_id, *rest in cursor.fetchall():
-                found[transaction_id, line_id, product_id].append(tuple(rest))
+                found[transaction_id, line_id, product_id].append(Standing(*rest))
     return found
 
 
 def _deltas(
     wants: Iterable[tuple[ChannelFacts, Want]],
-    products: dict[tuple[int, str], int],
-    standing: dict[Slot, list[tuple[str, int, Decimal, Decimal]]],
+    products: dict[tuple[int, str], Product],
+    standing: dict[Slot, list[Standing]],
     owners: dict[int, ChannelFacts],
     places: dict[int, list[str]],
 ) -> list[Delta]:
-    target: dict[tuple[Slot, str], list[Any]] = {}
+    targets = _targets(wants, products, standing, places)
+    done = {(slot, row.location): row for slot, rows in standing.items() for row in rows}
+    nothing = Target()
+    deltas = []
+    for slot, place in {**targets, **done}:
+        target, row = targets.get((slot, place), nothing), done.get((slot, place))
+        sequence, hand, held, cost = row[1:5] if row else (0, ZERO, ZERO, 0)
+        change = (target.cost or 0) - cost
+        if target.on_hand != hand or target.reserved != held or change:
+            transaction_id, line_id, product = slot
+            kind = "refund" if target.on_hand > 0 or hand > 0 else "sale"
+            known = change or (target.cost is not None and target.on_hand != hand)
+            deltas.append(
+                Delta(owners[transaction_id].company_id, product, place, kind, transaction_id, line_id, sequence + 1,
+                      target.on_hand - hand, target.reserved - held, change if known else None, target.unit_cost)
+            )  # fmt: skip
+    return deltas
+
+
+def _targets(
+    wants: Iterable[tuple[ChannelFacts, Want]],
+    products: dict[tuple[int, str], Product],
+    standing: dict[Slot, list[Standing]],
+    places: dict[int, list[str]],
+) -> dict[tuple[Slot, str], Target]:
+    """Of each family the sale comes before its refunds, and these in the order in which they happened: each brings back its share."""
+    targets: dict[tuple[Slot, str], Target] = {}
+    sold: dict[Slot, Returns] = {}
     for channel, want in wants:
         product = products.get((channel.id, want.sku))
         if product is None:
             continue
-        slot = (want.transaction_id, want.line_id, product)
+        slot = (want.transaction_id, want.line_id, product.id)
         moved_before = standing.get(slot)  # a line stays where it was taken from, whatever the settings say now
-        place = moved_before[0][0] if moved_before else _place(want, channel, places.get(product, []))
-        entry = target.setdefault((slot, place), [Decimal(0), Decimal(0)])
-        entry[0] += want.on_hand
-        entry[1] += want.reserved
-    deltas = []
-    done = {
-        (slot, place): (sequence, hand, held) for slot, rows in standing.items() for place, sequence, hand, held in rows
-    }
-    for slot, place in {**target, **done}:
-        sequence, hand, held = done.get((slot, place), (0, Decimal(0), Decimal(0)))
-        want_hand, want_held = target.get((slot, place), (Decimal(0), Decimal(0)))
-        if want_hand != hand or want_held != held:
-            transaction_id, line_id, product = slot
-            kind = "refund" if want_hand > 0 or hand > 0 else "sale"
-            deltas.append(
-                Delta(owners[transaction_id].company_id, product, place, kind, transaction_id, line_id, sequence + 1,
-                      want_hand - hand, want_held - held)
-            )  # fmt: skip
-    return deltas
+        place = moved_before[0].location if moved_before else _place(want, channel, places.get(product.id, []))
+        target = targets.get((slot, place))
+        if target is None:
+            target = targets[slot, place] = Target()
+        target.on_hand += want.on_hand
+        target.reserved += want.reserved
+        if want.sale_id != want.transaction_id:
+            if (line := sold.get((want.sale_id, want.line_id, product.id))) is not None:
+                target.cost = (target.cost or 0) + line.take(want.on_hand)
+        elif want.on_hand and (unit_cost := _unit_cost(product, moved_before)) is not None:
+            target.cost, target.unit_cost = cost_of(want.on_hand, unit_cost), unit_cost
+            if target.cost is not None:
+                sold[slot] = Returns(want.on_hand, target.cost)
+    return targets
+
+
+def _unit_cost(product: Product, moved_before: Sequence[Standing] | None) -> int | None:
+    """Of the moment when the line first left the shelf: now, or what was known then."""
+    for row in moved_before or ():
+        if row.left:
+            return row.unit_cost
+    return product.cost
 
 
 def _place(want: Want, channel: ChannelFacts, places: list[str]) -> str:
@@ -152,6 +219,7 @@ def _place(want: Want, channel: ChannelFacts, places: list[str]) -> str:
 _MOVEMENT = [
     ("company_id", "int8"), ("product_id", "int8"), ("location", "text"), ("kind", "text"), ("transaction_id", "int8"),
     ("line_id", "text"), ("sequence", "int4"), ("on_hand", "numeric"), ("reserved", "numeric"),
+    ("cost", "int8"), ("unit_cost", "int8"),
 ]  # fmt: skip
 
 
@@ -159,7 +227,7 @@ def _write(deltas: Sequence[Delta]) -> int:
     bulk.copy_in("inventory_movement", _MOVEMENT, deltas)
     sums: dict[tuple[int, str], list[Any]] = {}
     for delta in deltas:
-        entry = sums.setdefault((delta.product_id, delta.location), [delta.company_id, Decimal(0), Decimal(0)])
+        entry = sums.setdefault((delta.product_id, delta.location), [delta.company_id, ZERO, ZERO])
         entry[1] += delta.on_hand
         entry[2] += delta.reserved
     short = [row for row in change_levels(sums) if row[3] < 0 and row[4] < 0]
@@ -244,10 +312,10 @@ def set_opening(*, company_id: int, wanted: dict[tuple[int, str], Decimal]) -> i
         before = {(product, place): (units, last) for product, place, units, last in cursor.fetchall()}
     rows, sums = [], {}
     for (product, place), units in wanted.items():
-        had, last = before.get((product, place), (Decimal(0), 0))
+        had, last = before.get((product, place), (ZERO, 0))
         if units != had or last == 0:
-            rows.append((company_id, product, place, "opening", None, "", last + 1, units - had, Decimal(0)))
-            sums[product, place] = [company_id, units - had, Decimal(0)]
+            rows.append((company_id, product, place, "opening", None, "", last + 1, units - had, ZERO, None, None))
+            sums[product, place] = [company_id, units - had, ZERO]
     if rows:
         bulk.copy_in("inventory_movement", _MOVEMENT, rows)
         change_levels(sums)

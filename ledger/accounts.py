@@ -24,6 +24,19 @@ DONATIONS = "Liabilities:Donations"
 DUTIES = "Liabilities:Duties"
 REFUNDS_IN_TRANSIT = "Liabilities:Refunds-in-transit"
 RECEIVABLE = "Assets:Receivable"
+BANK_IN_TRANSIT = "Assets:Bank-in-transit"
+DISPUTED = "Assets:Disputed-funds"
+INPUT_TAX = "Assets:Input-tax"
+INVENTORY = "Assets:Inventory"
+PETTY_CASH = "Assets:Petty-cash"
+PROCESSING_FEES = "Expenses:Processing-fees"
+DISPUTE_FEES = "Expenses:Dispute-fees"
+CHARGEBACKS = "Expenses:Chargebacks"
+COST_OF_SALES = "Expenses:Cost-of-sales"
+CASH_OVER_SHORT = "Expenses:Cash-over-short"
+FX = "Income:FX-gain-loss"
+BREAKAGE = "Income:Breakage"
+OPENING_BALANCES = "Equity:Opening-balances"
 
 STANDARD: dict[str, str] = {
     SALES: "Sales",
@@ -43,6 +56,19 @@ STANDARD: dict[str, str] = {
     DUTIES: "Duties payable",
     REFUNDS_IN_TRANSIT: "Refunds in transit",
     RECEIVABLE: "Accounts receivable",
+    BANK_IN_TRANSIT: "Bank in transit",
+    DISPUTED: "Disputed funds",
+    INPUT_TAX: "Input tax on fees",
+    INVENTORY: "Inventory",
+    PETTY_CASH: "Petty cash",
+    PROCESSING_FEES: "Processing fees",
+    DISPUTE_FEES: "Dispute fees",
+    CHARGEBACKS: "Chargeback losses",
+    COST_OF_SALES: "Cost of sales",
+    CASH_OVER_SHORT: "Cash over and short",
+    FX: "FX gain or loss",
+    BREAKAGE: "Breakage income",
+    OPENING_BALANCES: "Opening balances",
 }
 
 LINE_ACCOUNTS = {
@@ -65,7 +91,13 @@ TENDER_ACCOUNTS = {
     "voucher": "Assets:Vouchers",
 }
 
-_KINDS = {"Assets": "asset", "Liabilities": "liability", "Income": "income", "Expenses": "expense"}
+_KINDS = {
+    "Assets": "asset",
+    "Liabilities": "liability",
+    "Income": "income",
+    "Expenses": "expense",
+    "Equity": "equity",
+}
 
 # What a refund gives back as a return; anything else among the lines' accounts is reversed where it was credited.
 REVENUE = frozenset({SALES, SERVICE_CHARGES, FEES})
@@ -101,13 +133,28 @@ def platform(channel: str) -> str:
     return f"Assets:Clearing:{component(channel)}-platform"
 
 
+def reserve(processor: str) -> str:
+    """What a processor holds back, to release it later."""
+    return f"Assets:Reserve:{component(processor)}"
+
+
+def loan(processor: str) -> str:
+    """What a processor has lent, and takes back from payouts."""
+    return f"Liabilities:Loan:{component(processor)}"
+
+
+def bank(code: str) -> str:
+    """One bank account of ours."""
+    return f"Assets:Bank:{component(code)}"
+
+
 def till(register: str | None, location: str | None) -> str:
     """Cash in one drawer."""
     return f"Assets:Till:{component(register or location or 'Main')}"
 
 
 def kind_of(code: str) -> str:
-    """asset, liability, income or expense, by the first part of the name."""
+    """asset, liability, income, expense or equity, by the first part of the name."""
     return _KINDS[code.split(":", 1)[0]]
 
 

@@ -4,26 +4,22 @@ The unit is one journal entry with the canonical record it was made from (interf
 integers in minor units. An answer counts only when it speaks of exactly the entries that were sent.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from django.conf import settings
 
 from channels import canonical
+from ledger import signatures
 from salessync.core import http
 from salessync.core.problems import Refused
 
 TIMEOUT = 30.0  # seconds for one batch
 READ_TIMEOUT = 10.0  # seconds for one page read back
-
-_PREFIX = "whsec_"
+PAGE = 200  # entries in it, with their records; Bookkeeper may give fewer, or more
 
 
 class NotConfigured(Exception):
@@ -75,12 +71,16 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """An entry that Bookkeeper holds, as it gives it back: the fields it was sent with, and its receipt."""
+    """An entry that Bookkeeper holds, as it gives it back: the fields it was sent with, and its receipt.
+
+    `deleted`: it is still told of, and no longer counts there.
+    """
 
     id: str
-    seq: int
+    seq: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     acknowledgement: str
     entry: dict[str, Any]
+    deleted: bool = False
 
 
 class _Results(msgspec.Struct):
@@ -135,39 +135,36 @@ def read_verdicts(answer: http.Answer, *, expected: Sequence[str]) -> dict[str, 
     return verdicts
 
 
-def fetch(*, entry: str | None = None, after: int | None = None, timeout: float = READ_TIMEOUT) -> Iterator[Held]:
+def fetch(*, entry: str | None = None, after: int = 0, timeout: float = READ_TIMEOUT) -> Iterator[Held]:
     """What Bookkeeper holds: one entry by its id, or all with a seq greater than `after`, page by page."""
-    while True:
-        params: dict[str, Any] = {"id": entry} if entry is not None else {"after": after or 0}
-        headers = signature_headers(message_id=new_key(), body=b"", at=int(time.time()))
-        answer = http.get_json(url=url(), params=params, headers=headers, timeout=timeout)
-        page = _read_page(answer)
-        if entry is None and any(held.seq <= (after or 0) for held in page):
-            raise _unreadable(answer, "the page does not go forward")
-        yield from page
-        if entry is not None or not page:
-            return
-        after = max(held.seq for held in page)
+    if entry is not None:
+        yield from _read({"id": entry}, timeout)
+        return
+    while found := page(after=after, timeout=timeout):
+        yield from found
+        after = max(held.seq for held in found)
 
 
-def _read_page(answer: http.Answer) -> list[Held]:
+def page(*, after: int, timeout: float = READ_TIMEOUT) -> list[Held]:
+    """The next entries in the order of seq, all of one seq together; none where nothing has a greater one."""
+    found = _read({"after": after, "limit": PAGE}, timeout)
+    if any(held.seq <= after for held in found):
+        raise http.UnableToReach(f"Bookkeeper's page after {after} does not go forward")
+    return found
+
+
+def _read(params: dict[str, Any], timeout: float) -> list[Held]:
+    headers = signature_headers(message_id=new_key(), body=b"", at=int(time.time()))
+    answer = http.get_json(url=url(), params=params, headers=headers, timeout=timeout)
     try:
-        found = msgspec.json.decode(answer.body, type=dict[str, Any])["entries"]
-        page = []
-        for row in found:
-            acknowledgement = row.pop("acknowledgement")
-            held = {"id": row["id"], "seq": row["seq"], "acknowledgement": acknowledgement, "entry": row}
-            page.append(msgspec.convert(held, Held))
-        return page
-    except (
-        msgspec.MsgspecError,
-        UnicodeDecodeError,
-        RecursionError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as error:
+        return [_held(row) for row in msgspec.json.decode(answer.body, type=dict[str, Any])["entries"]]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(answer, f"{type(error).__name__} {error}"[:200]) from None
+
+
+def _held(row: dict[str, Any]) -> Held:
+    own = {"acknowledgement": row.pop("acknowledgement"), "deleted": row.pop("deleted", False)}
+    return msgspec.convert({"id": row["id"], "seq": row["seq"], "entry": row, **own}, Held)
 
 
 def same_entry(sent: Entry, held: Held) -> bool:
@@ -175,16 +172,23 @@ def same_entry(sent: Entry, held: Held) -> bool:
 
     It may have the record from before a privacy request took the person out of ours.
     """
-    ours = msgspec.json.decode(msgspec.json.encode(sent))
-    return bool(ours == held.entry or ours == _without_person(held.entry))
+    ours = as_dict(sent)
+    return bool(ours == held.entry or ours == held.entry | {"record": without_person(held.entry.get("record"))})
 
 
-def _without_person(entry: dict[str, Any]) -> dict[str, Any]:
+def as_dict(entry: Entry) -> dict[str, Any]:
+    """An entry as whoever parses its JSON sees it."""
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(entry))
+    return found
+
+
+def without_person(record: Any) -> Any:
+    """A record of parsed JSON as a privacy request leaves it; what is no canonical record stays as it is."""
     try:
-        record = canonical.without_person(canonical.from_dict(entry["record"]))
-    except (Refused, KeyError):
-        return entry
-    return entry | {"record": msgspec.json.decode(canonical.encode(record))}
+        redacted = canonical.without_person(canonical.from_dict(record))
+    except Refused:
+        return record
+    return msgspec.json.decode(canonical.encode(redacted))
 
 
 def new_key() -> str:
@@ -193,14 +197,8 @@ def new_key() -> str:
 
 
 def signature_headers(*, message_id: str, body: bytes, at: int) -> dict[str, str]:
-    """Standard Webhooks headers; `at` in Unix seconds. One signature for each secret, so that secrets can be rotated."""
-    signed = b"%s.%d.%s" % (message_id.encode(), at, body)
-    signatures = (base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in _keys())
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(at),
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
-    }
+    """Standard Webhooks headers, signed with each secret of BOOKKEEPER_SECRET; `at` in Unix seconds."""
+    return signatures.headers(keys=_keys(), message_id=message_id, body=body, at=at)
 
 
 def url() -> str:
@@ -217,16 +215,9 @@ def _keys() -> list[bytes]:
     if not secrets:
         raise NotConfigured("BOOKKEEPER_SECRET is not set: nothing is pushed, since nothing could be signed")
     try:
-        keys = [_key(secret.removeprefix(_PREFIX)) for secret in secrets]
-    except (binascii.Error, ValueError):
-        keys = [b""]
-    if not all(keys):
-        raise NotConfigured("BOOKKEEPER_SECRET must be `whsec_` and base64: nothing is pushed")
-    return keys
-
-
-def _key(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return [signatures.key(secret) for secret in secrets]
+    except ValueError:
+        raise NotConfigured("BOOKKEEPER_SECRET must be `whsec_` and base64: nothing is pushed") from None
 
 
 def _unreadable(answer: http.Answer, why: str) -> http.UnableToReach:

@@ -2,7 +2,8 @@
 
 How a delivery travels:
 1. Claim: a short transaction takes one batch in the order of the feed, gives it a key (webhook-id and Idempotency-Key), counts
-   the attempt and leases it. A batch that was sent before is claimed as exactly that batch, under the key it had.
+   the attempt and leases it. A batch that was sent before is claimed as exactly that batch, under the key it had, with the
+   account codes of then. What came as a correction from Bookkeeper is not sent: it is acknowledged with Bookkeeper's own id.
 2. Send, outside any transaction. A crash here leaves the lease: the same batch goes out again when it ends.
 3. Store: accepted, or duplicate with its receipt → acknowledged; refused → refused, with Bookkeeper's error, for the review
    queue. An answer that does not speak of every entry sent counts for none.
@@ -19,28 +20,23 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 
-from channels.models import TransactionVersion
-from ledger import bookkeeper
-from ledger.models import JournalEntry, Posting
+from ledger import bookkeeper, claims, messages
+from ledger.claims import Batch
 from salessync.core import audit
 from salessync.core.http import UnableToReach
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200
-MAX_BATCH_BYTES = 4 * 1024 * 1024  # of canonical records in one batch; a single bigger one goes alone
-LEASE_SECONDS = 60.0  # longer than a send and the questions after it
+BATCH, MAX_BATCH = 200, 1000  # entries in one request: unless it is set otherwise, and what Bookkeeper takes at most
 ASK_SECONDS = 20.0  # for reading entries back after a conflict
 FIRST_DELAY, LAST_DELAY = 5.0, 3600.0  # seconds
 HALVED_STATUSES = frozenset({400, 409, 413, 422})  # they speak of this body; 401, 404, 429, 503 … speak of the target
 HALVED_500_FROM = 6  # a 500 may be one entry's doing: from this attempt on, it is looked for
 
 HOPELESS = 10  # batches refused one after the other, none accepted between: the drain stops, it is not the entries
-
-_CLAIM_LOCK = 7202  # claims are short and take turns, so that no batch is claimed by halves
 
 _resting: dict[str, float] = {}  # target: monotonic time until which it asked us to wait
 
@@ -80,18 +76,16 @@ class Backlog(NamedTuple):
 _Messages = dict[int, bookkeeper.Entry]
 
 
-class _Batch(NamedTuple):
-    company_id: int
-    key: str
-    entries: list[int]
-    attempts: int
-    lease: datetime  # who still has it may put the batch off
+def batch_size() -> int:
+    """Entries in one request, as BOOKKEEPER_BATCH says; 1: each on its own."""
+    return min(max(int(getattr(settings, "BOOKKEEPER_BATCH", BATCH)), 1), MAX_BATCH)
 
 
-def push_all_due(*, limit: int = BATCH, seconds: float | None = None) -> PushResult:
+def push_all_due(*, limit: int | None = None, seconds: float | None = None) -> PushResult:
     """Push batch after batch until nothing is due or Bookkeeper cannot be reached; returns the sum.
 
-    After `seconds` no new batch is begun, so that a task ends before its time limit.
+    `limit`: entries in one batch, where it is not `batch_size`. After `seconds` no new batch is begun, so that a task ends
+    before its time limit.
     """
     give_up = None if seconds is None else time.monotonic() + seconds
     total = PushResult()
@@ -102,7 +96,7 @@ def push_all_due(*, limit: int = BATCH, seconds: float | None = None) -> PushRes
     return total
 
 
-def batches(*, limit: int = BATCH) -> Iterator[PushResult]:
+def batches(*, limit: int | None = None) -> Iterator[PushResult]:
     """The same, batch by batch, for who shows progress."""
     refused_in_a_row = 0
     while True:
@@ -115,21 +109,43 @@ def batches(*, limit: int = BATCH) -> Iterator[PushResult]:
             return
 
 
-def push_due(*, limit: int = BATCH) -> PushResult:
+def push_due(*, limit: int | None = None) -> PushResult:
     """Push one batch of what is due; opens its own short transactions and must not be called within one."""
     why = bookkeeper.why_not_configured() or _why_resting()
     if why:
         logger.info("outbox: %s", why)
         return PushResult(halted=why)
-    batch = _claim(limit)
+    batch = claims.claim(limit or batch_size())
     if batch is None:
         return PushResult()
-    entries = _messages(batch.entries)
+    entries = messages.of(batch.entries)
     try:
         verdicts = bookkeeper.push(key=batch.key, entries=list(entries.values()))
     except UnableToReach as error:
         return _after_failure(batch, entries, error)
     return _store(batch, entries, verdicts)
+
+
+def send_again(entry_ids: Sequence[int], *, actor: str) -> int:
+    """Make acknowledged deliveries due again, in new batches: Bookkeeper, who knows each entry by its id, takes it once at most.
+
+    Returns how many; what is not acknowledged is on its way anyhow.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "WITH old AS (SELECT entry_id, acknowledgement FROM ledger_delivery"
+            "              WHERE entry_id = ANY(%s) AND state = 'acknowledged' ORDER BY entry_id FOR UPDATE)"
+            " UPDATE ledger_delivery d SET state = 'due', attempts = 0, batch_key = NULL, acknowledgement = NULL,"
+            "  acknowledged_at = NULL, next_attempt_at = statement_timestamp()"
+            " FROM old WHERE d.entry_id = old.entry_id RETURNING d.company_id, d.entry_id, old.acknowledgement",
+            [list(entry_ids)],
+        )
+        rows = cursor.fetchall()
+        audit.record(
+            (company_id, actor, "sent again", "delivery", entry_id, {"acknowledgement": receipt})
+            for company_id, entry_id, receipt in rows
+        )
+    return len(rows)
 
 
 def requeue_refused(*, actor: str) -> int:
@@ -161,102 +177,11 @@ def backlog() -> Backlog:
         return Backlog(*cursor.fetchone())
 
 
-# --- claim ----------------------------------------------------------------------------------------------------------
-
-
-def _claim(limit: int) -> _Batch | None:
-    """Lease the first batch that is due; commits before it returns."""
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
-        cursor.execute(
-            "SELECT entry_id, company_id, batch_key FROM ledger_delivery"
-            " WHERE state = 'due' AND next_attempt_at <= statement_timestamp()"
-            " ORDER BY entry_id LIMIT 1 FOR UPDATE SKIP LOCKED"
-        )
-        first = cursor.fetchone()
-        if first is None:
-            return None
-        _, company_id, key = first
-        if key is None:
-            ids, key = _fresh(cursor, company_id, limit), bookkeeper.new_key()
-        else:
-            cursor.execute("SELECT entry_id FROM ledger_delivery WHERE state = 'due' AND batch_key = %s", [key])
-            ids = [row[0] for row in cursor.fetchall()]
-        cursor.execute(
-            "UPDATE ledger_delivery SET batch_key = %s, attempts = attempts + 1,"
-            " next_attempt_at = statement_timestamp() + make_interval(secs => %s)"
-            " WHERE entry_id = ANY(%s) AND state = 'due' RETURNING entry_id, attempts, next_attempt_at",
-            [key, LEASE_SECONDS, ids],
-        )
-        rows = cursor.fetchall()
-        if not rows:
-            return None
-        return _Batch(company_id, key, sorted(row[0] for row in rows), max(row[1] for row in rows), rows[0][2])
-
-
-def _fresh(cursor: Any, company_id: int, limit: int) -> list[int]:
-    """Due entries of the company that were in no batch yet, the earliest first, as many as one body may hold."""
-    cursor.execute(
-        "SELECT d.entry_id, coalesce(octet_length(v.record), 0) FROM ledger_delivery d"
-        " JOIN ledger_journalentry e ON e.id = d.entry_id"
-        " LEFT JOIN channels_transactionversion v ON v.id = e.version_id"
-        " WHERE d.state = 'due' AND d.next_attempt_at <= statement_timestamp() AND d.batch_key IS NULL AND d.company_id = %s"
-        " ORDER BY d.entry_id LIMIT %s FOR UPDATE OF d SKIP LOCKED",
-        [company_id, limit],
-    )
-    ids: list[int] = []
-    size = 0
-    for entry_id, record_size in cursor.fetchall():
-        size += record_size
-        if ids and size > MAX_BATCH_BYTES:
-            break
-        ids.append(entry_id)
-    return ids
-
-
-# --- the messages ---------------------------------------------------------------------------------------------------
-
-
-def _messages(entry_ids: Sequence[int]) -> _Messages:
-    """The entries as Bookkeeper receives them, by our id, in the order of the feed: three queries, whatever their number."""
-    legs: dict[int, list[bookkeeper.Leg]] = {}
-    for entry_id, *leg in Posting.objects.filter(entry_id__in=entry_ids).order_by("entry_id", "leg").values_list(
-        "entry_id", "account__code", "amount", "currency", "base_amount", "channel__slug", "location", "tax_code", "category",
-        "path",
-    ):  # fmt: skip
-        legs.setdefault(entry_id, []).append(bookkeeper.Leg(*leg))
-    rows = list(
-        JournalEntry.objects.filter(id__in=entry_ids).order_by("seq").values_list(
-            "id", "seq", "date", "version_id", "company__slug", "transaction__type", "transaction__channel__slug",
-            "transaction__source_id",
-        )
-    )  # fmt: skip
-    versions = {
-        version_id: (version, bytes(record))
-        for version_id, version, record in TransactionVersion.objects.filter(
-            id__in={row[3] for row in rows}
-        ).values_list("id", "version", "record")
-    }
-    messages = {}
-    for entry_id, seq, day, version_id, company, kind, channel, source_id in rows:
-        version, record = versions.get(version_id, (None, b"null"))
-        messages[entry_id] = bookkeeper.Entry(
-            id=bookkeeper.entry_id(company=company, entry=entry_id),
-            seq=seq,
-            date=day.isoformat(),
-            currency=legs[entry_id][0].currency,
-            source=bookkeeper.Origin(type=kind, channel=channel, id=source_id, version=version),
-            record=msgspec.Raw(record),
-            postings=legs[entry_id],
-        )
-    return messages
-
-
 # --- what became of them --------------------------------------------------------------------------------------------
 
 
 def _store(
-    batch: _Batch, entries: _Messages, verdicts: dict[str, bookkeeper.Verdict], *, read_back: bool = False
+    batch: Batch, entries: _Messages, verdicts: dict[str, bookkeeper.Verdict], *, read_back: bool = False
 ) -> PushResult:
     """Write the verdicts down in one transaction; an entry that another process finished meanwhile stays as it is."""
     receipts: dict[int, str] = {}
@@ -305,7 +230,7 @@ def _set(assignments: str, texts: dict[int, str]) -> set[int]:
 
 
 def _audit(
-    batch: _Batch,
+    batch: Batch,
     entries: _Messages,
     stored: set[int],
     duplicates: set[int],
@@ -337,7 +262,7 @@ def _audit(
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
-def _after_failure(batch: _Batch, entries: _Messages, error: UnableToReach) -> PushResult:
+def _after_failure(batch: Batch, entries: _Messages, error: UnableToReach) -> PushResult:
     logger.warning("outbox: %d entries not delivered, attempt %d: %s", len(entries), batch.attempts, error)
     if error.status == 409:
         found = _ask(batch, entries)
@@ -357,14 +282,14 @@ def _after_failure(batch: _Batch, entries: _Messages, error: UnableToReach) -> P
     return result._replace(halted=f"Bookkeeper cannot be reached: {error}")
 
 
-def _halve(batch: _Batch, delay: float, error: UnableToReach) -> None:
+def _halve(batch: Batch, delay: float, error: UnableToReach) -> None:
     """Two batches in place of one, or one entry alone, under keys that were not used yet."""
     middle = len(batch.entries) // 2
     for half in filter(None, (batch.entries[:middle], batch.entries[middle:])):
         _put_off(batch, half, bookkeeper.new_key(), delay, error)
 
 
-def _put_off(batch: _Batch, ids: Sequence[int], key: str, seconds: float, error: UnableToReach) -> None:
+def _put_off(batch: Batch, ids: Sequence[int], key: str, seconds: float, error: UnableToReach) -> None:
     """Due again in `seconds`, unless the lease ended meanwhile and somebody else has it."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -381,7 +306,7 @@ def _delay(attempts: int, retry_after: float | None) -> float:
     return min(max(delay * random.uniform(0.75, 1.25), FIRST_DELAY, retry_after or 0.0), LAST_DELAY)
 
 
-def _ask(batch: _Batch, entries: _Messages) -> PushResult | None:
+def _ask(batch: Batch, entries: _Messages) -> PushResult | None:
     """After a conflict: what Bookkeeper already holds of the batch counts as delivered if it is what we would send.
 
     None where it does not hold all of it, or does not say in time.

@@ -6,8 +6,7 @@ from decimal import Decimal
 
 from channels.arrivals import Arrival
 from channels.inbox import Outcome
-from channels.refund import Refund
-from channels.sale import Sale
+from channels.manual import Manual
 from salessync.core import bulk
 from salessync.core.problems import Problem
 
@@ -36,16 +35,17 @@ def load(needs: Collection[Need]) -> dict[Need, Decimal]:
 
 
 def require(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Outcome]]:
-    """Set aside the events that hold a sale or refund without a rate to the base currency; only these are booked."""
+    """Set aside the events that hold what is booked, without a rate to the base currency, or with a worth of its own that is none."""
+    arrivals, unlike = _worth_itself(arrivals)
     foreign = [
         a
         for a in arrivals
-        if isinstance(a.record, Sale | Refund)
+        if a.record.record_type != "charge"
         and a.record.currency != a.channel.base_currency
         and a.channel.posts(a.record)
     ]
     if not foreign:
-        return list(arrivals), []
+        return list(arrivals), unlike
     known = load({(a.record.business_date, a.record.currency, a.channel.base_currency) for a in foreign})
     lacking: dict[int, Problem] = {}
     for a in foreign:
@@ -56,4 +56,25 @@ def require(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Outcome]]:
                 f"no rate from {a.record.currency} to {a.channel.base_currency} is in force on {a.record.business_date}",
             )
     kept = [a for a in arrivals if a.event_id not in lacking]
-    return kept, [Outcome(event, "quarantined", problems=[problem]) for event, problem in lacking.items()]
+    return kept, [*unlike, *(Outcome(event, "quarantined", problems=[problem]) for event, problem in lacking.items())]
+
+
+def _worth_itself(arrivals: Sequence[Arrival]) -> tuple[Sequence[Arrival], list[Outcome]]:
+    """An entry by hand says what its amounts are worth in base currency: an amount in base currency is worth itself."""
+    wrong: dict[int, Problem] = {}
+    for a in arrivals:
+        if isinstance(a.record, Manual):
+            base = a.channel.base_currency
+            for n, posting in enumerate(a.record.postings):
+                currency = a.record.currency_of(posting)
+                if currency == base and posting.base_amount not in (None, posting.amount):
+                    message = f"{posting.amount} {base} cannot be worth {posting.base_amount} {base}"
+                elif currency not in (base, a.record.currency) and posting.base_amount is None:
+                    message = f"say what {posting.amount} {currency} are worth in {base}"
+                else:
+                    continue
+                wrong[a.event_id] = Problem("BASE_AMOUNT", f"postings/{n}/base_amount", message)
+    if not wrong:
+        return arrivals, []
+    kept = [a for a in arrivals if a.event_id not in wrong]
+    return kept, [Outcome(event, "quarantined", problems=[problem]) for event, problem in wrong.items()]

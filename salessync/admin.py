@@ -1,27 +1,31 @@
-"""One sale on one page. At the top, since it shows what every package made of it."""
+"""One sale on one page, and the company. At the top, since they show and set up what every package makes of them."""
 
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from channels.models import Channel, Transaction
-from salessync import timeline
-from salessync.core.screens import PageAdmin, money
+from salessync import setup, timeline
+from salessync.core.models import Company
+from salessync.core.money import MoneyError, minor_digits
+from salessync.core.screens import AuditedAdmin, PageAdmin, actor, money
 
-TYPES = ("sale", "refund", "charge", "payout", "dispute")
+TYPES = ("sale", "refund", "charge", "payout", "dispute", "cash_session", "manual", "summary")
 PAYMENT_STATUSES = (
     "pending", "authorized", "partially_paid", "paid", "partially_refunded", "refunded", "voided", "failed",
 )  # fmt: skip
 STATUSES = (
     "open", "completed", "cancelled", "voided", "pending", "authorized", "captured", "succeeded", "failed", "in_transit", "paid",
-    "returned", "needs_response", "under_review", "won", "lost", "closed",
+    "returned", "needs_response", "under_review", "won", "lost", "closed", "counted", "posted",
 )  # fmt: skip
 COLOURS = {
     "completed": "success", "succeeded": "success", "captured": "success", "paid": "success", "won": "success",
+    "counted": "success", "posted": "success",
     "open": "info", "authorized": "info", "in_transit": "info", "under_review": "info", "partially_paid": "info",
     "pending": "warning", "partially_refunded": "warning", "refunded": "warning", "needs_response": "warning",
     "cancelled": "danger", "voided": "danger", "failed": "danger", "lost": "danger", "returned": "danger",
@@ -119,3 +123,43 @@ def search(transactions: QuerySet[Transaction], term: str) -> QuerySet[Transacti
     channels = list(Channel.objects.values_list("id", flat=True))
     numbers = [term, f"#{term}"] if not term.startswith("#") else [term]
     return transactions.filter(Q(channel__in=channels, type__in=TYPES, source_id=term) | Q(number__in=numbers))
+
+
+class CompanyForm(forms.ModelForm):
+    """A currency that ISO 4217 knows, since it stays."""
+
+    class Meta:
+        model = Company
+        fields = ("name", "slug", "base_currency")
+
+    def clean_base_currency(self) -> str:
+        code = self.cleaned_data["base_currency"].strip().upper()
+        try:
+            minor_digits(code)
+        except MoneyError as error:
+            raise forms.ValidationError(str(error)) from None
+        return code
+
+
+@admin.register(Company)
+class CompanyAdmin(AuditedAdmin):
+    """A set of books; its currency and slug are fixed once there are books."""
+
+    form = CompanyForm
+    list_display = ("name", "slug", "base_currency", "feed_seq", "closed_through")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug", "base_currency") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Company, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            return
+        setup.open_accounts(obj)
+        try:
+            setup.open_books(obj, actor=actor(request))
+        except setup.UnableToSetUp as error:
+            messages.error(request, f"Entries by hand cannot be made for it: {error}.")

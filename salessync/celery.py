@@ -40,6 +40,13 @@ app.conf.update(
     task_routes={
         "salessync.tasks.drain_inbox": {"queue": "ingest"},
         "salessync.tasks.push_outbox": {"queue": "push"},  # slow network calls keep out of the inbox's way
+        "salessync.tasks.post_summaries": {"queue": "push"},  # short, like what follows
+        "salessync.tasks.roll_sums": {"queue": "push"},
+        "salessync.tasks.seal_audit": {"queue": "push"},
+        "salessync.tasks.forget_answers": {"queue": "vendors"},
+        "salessync.tasks.rebuild_books": {"queue": "vendors"},  # long, or waiting for others
+        "salessync.tasks.tell_subscribers": {"queue": "vendors"},
+        "salessync.tasks.read_bookkeeper_back": {"queue": "vendors"},
         "salessync.tasks.fetch_objects": {"queue": "vendors"},
         "salessync.tasks.read_vendors": {"queue": "vendors"},
         "salessync.tasks.check_totals": {"queue": "vendors"},
@@ -63,6 +70,17 @@ app.conf.update(
         "inbox": {"task": "salessync.tasks.drain_inbox", "schedule": 5.0, "options": {"expires": 60}},
         "outbox": {"task": "salessync.tasks.push_outbox", "schedule": 5.0, "options": {"expires": 60}},
         "vendors": {"task": "salessync.tasks.read_vendors", "schedule": 15.0, "options": {"expires": 15}},
+        "summaries": {"task": "salessync.tasks.post_summaries", "schedule": 60.0, "options": {"expires": 60}},
+        "sums": {"task": "salessync.tasks.roll_sums", "schedule": 10.0, "options": {"expires": 10}},
+        "seals": {"task": "salessync.tasks.seal_audit", "schedule": 5.0, "options": {"expires": 5}},
+        "rebuilds": {"task": "salessync.tasks.rebuild_books", "schedule": 60.0, "options": {"expires": 60}},
+        "subscribers": {"task": "salessync.tasks.tell_subscribers", "schedule": 5.0, "options": {"expires": 10}},
+        "answers": {
+            "task": "salessync.tasks.forget_answers",
+            "schedule": crontab(minute="41", hour="3"),
+            "options": {"expires": 3600},
+        },
+        "read-back": {"task": "salessync.tasks.read_bookkeeper_back", "schedule": 60.0, "options": {"expires": 60}},
         "totals": {"task": "salessync.tasks.check_totals", "schedule": 60.0, "options": {"expires": 60}},
         "subscriptions": {  # hourly: each channel has its own hour of the day
             "task": "salessync.tasks.check_subscriptions",

@@ -14,8 +14,10 @@ from channels import coverage, inbox
 from channels.admin.channel import CONDITION_COLOURS
 from channels.condition import State
 from channels.models import Channel
-from ledger import running
+from ledger import balances
+from ledger.models import Account
 from salessync.core import dates
+from salessync.core.models import Company
 from salessync.core.money import to_major
 from salessync.core.screens import between, money, remembered, span
 
@@ -23,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+WAIT_SECONDS = 5.0  # for a long journal that is added up for the first time
 CHART_DAYS = 14
+EARLIER = date.min  # the day under which all is counted that is older than the chart
 CHART_DAYS_AT_LEAST = 3  # with revenue, for a chart by day to tell something
 LATEST = 1000  # events and deliveries that the percentiles are taken from
 
@@ -50,9 +54,12 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     channels = list(Channel.objects.select_related("company").order_by("slug"))
     sums, reading = {}, False
     try:
-        sums = _or(dict, _revenue)
-    except running.StillReading:
+        companies = balances.catch_up_all(seconds=WAIT_SECONDS)
+        sums = _or(dict, lambda: _revenue(companies, channels, now))
+    except balances.StillRolling:
         reading = True
+    except DatabaseError:
+        logger.exception("the balances could not be rolled forward")
     return context | {
         "revenue": _revenue_rows(channels, sums, now),
         "totals": _totals(channels, sums, now),
@@ -60,7 +67,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "chart": _chart(channels, sums, now),
         "posting": _or(dict, _webhook_to_posted),
         "delivering": _or(dict, _posted_to_acknowledged),
-        **_coverage(channels, now),
+        **_coverage([c for c in channels if coverage.expected(c)], now),
         "inbox": _or(dict, lambda: _inbox(now)),
         "outbox": _or(dict, lambda: _outbox(now)),
         "problems": _or(list, _quarantine_by_code),
@@ -93,13 +100,18 @@ def _today(channel: Channel, now: datetime) -> date:
     return dates.business_date(now, channel.timezone, channel.day_cut_hour)
 
 
-def _revenue() -> RevenueSums:
-    """What was credited to Income accounts, less what was debited."""
+def _revenue(companies: Sequence[Company], channels: Sequence[Channel], now: datetime) -> RevenueSums:
+    """What was credited to Income accounts, less what was debited; all that is older than the chart under one day."""
     found: RevenueSums = {}
-    for (channel_id, currency, day), (amount, base) in running.sums(
-        "p.channel_id, p.currency, e.date", where="a.kind = 'income'"
-    ).items():
-        found.setdefault((channel_id, currency), {})[day] = (-amount, -base)
+    first = min(_today(c, now) for c in channels) - timedelta(days=CHART_DAYS) if channels else now.date()
+    income = list(Account.objects.filter(kind=Account.Kind.INCOME).values_list("pk", flat=True))
+    before = balances.Period(last=first - timedelta(days=1))
+    for company in companies:
+        for period, by in ((before, ["channel_id"]), (balances.Period(first=first), ["channel_id", "day"])):
+            for total in balances.by_dimensions(company=company, by=by, period=period, accounts=income):
+                channel_id, day = (*total.by, EARLIER)[:2]
+                days = found.setdefault((channel_id, total.currency), {})
+                days[day] = (total.credit - total.debit, -total.base)
     return found
 
 

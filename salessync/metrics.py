@@ -3,7 +3,8 @@
 Counts only what is unfinished: finished rows are many, and counting them would cost more than it tells.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from django.db import DatabaseError
@@ -17,7 +18,9 @@ from prometheus_client.registry import Collector
 from channels import coverage, inbox
 from channels.condition import State, Summary
 from channels.models import Channel, Event
+from ledger import differences, open_items, summaries
 from ledger.models import Delivery
+from salessync import sealing
 
 INBOX_STATES = [state for state in Event.State if state not in (Event.State.POSTED, Event.State.IGNORED)]
 OUTBOX_STATES = [state for state in Delivery.State if state != Delivery.State.ACKNOWLEDGED]
@@ -34,6 +37,7 @@ class DatabaseCollector(Collector):
         counts = dict(undelivered.annotate(n=Count("*")))
         yield _by_state("salessync_outbox_deliveries", "Entries Bookkeeper lacks", OUTBOX_STATES, counts)
         yield from _coverage(coverage.summary(coverage.stands(list(Channel.objects.all())).values()))
+        yield from _books()
 
     def describe(self) -> list[Metric]:
         return []  # otherwise registering it would read the database
@@ -63,6 +67,33 @@ def _coverage(found: Summary) -> Iterator[Metric]:
     if found.volume is not None:
         text = "Share of what four weeks bring that comes by live channels"
         yield GaugeMetricFamily("salessync_channel_volume_coverage", text, value=found.volume)
+
+
+def _books() -> Iterator[Metric]:
+    """What the books still wait for: Bookkeeper's answer, a payout, a summary, a seal."""
+    kinds = {str(kind): count for kind, count in differences.open_counts().items()}
+    yield _by_label(
+        "salessync_bookkeeper_differences", "Where Bookkeeper does not hold what it was sent", "kind", kinds
+    )
+    count: dict[str, float] = defaultdict(int)
+    oldest: dict[str, float] = defaultdict(int)
+    for _, state in open_items.states(today=timezone.now().date()):
+        count[state.account] += state.items
+        oldest[state.account] = max(oldest[state.account], state.oldest)
+    yield _by_label("salessync_clearing_open_items", "What processors owe and no payout has paid", "account", count)
+    yield _by_label("salessync_clearing_oldest_days", "Age of the oldest open item", "account", oldest)
+    text = "Sales that no summary entry has taken in yet"
+    yield GaugeMetricFamily("salessync_summary_pending", text, value=sum(summaries.pending().values()))
+    unsealed = sealing.backlog()
+    rows = {"audit": unsealed.audit_rows, "journal": unsealed.entries}
+    yield _by_label("salessync_unsealed", "Rows that no seal covers yet", "chain", rows)
+
+
+def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    metric = GaugeMetricFamily(name, text, labels=[label])
+    for word, value in sorted(values.items()):
+        metric.add_metric([word], value)
+    return metric
 
 
 def _oldest_age(oldest: datetime | None) -> Metric:

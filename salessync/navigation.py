@@ -33,9 +33,17 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Books",
         (
             ("Journal", "menu_book", "ledger.journalentry", ""),
+            ("Reports", "bar_chart", "ledger.report", "ledger.view_journalentry"),
+            ("By hand", "edit_note", "ledger.byhand", "ledger.view_journalentry"),
+            ("Periods", "event_available", "ledger.periodchange", ""),
             ("Accounts", "account_balance", "ledger.account", ""),
             ("Deliveries", "send", "ledger.delivery", ""),
+            ("Differences", "difference", "ledger.bookkeeperdifference", ""),
+            ("Bookkeeper's accounts", "account_tree", "ledger.bookkeeperaccount", ""),
+            ("Account codes", "sync_alt", "ledger.bookkeepercode", ""),
             ("Rates", "currency_exchange", "ledger.rate", ""),
+            ("Account rules", "alt_route", "ledger.accountrule", ""),
+            ("Rebuilds", "restart_alt", "ledger.rebuild", ""),
         ),
     ),
     (
@@ -55,6 +63,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Companies", "apartment", "core.company", ""),
             ("Users", "group", "auth.user", ""),
             ("Roles", "badge", "auth.group", ""),
+            ("API clients", "key", "core.apiclient", ""),
+            ("Subscribers", "webhook", "ledger.subscriber", ""),
             ("Audit", "history", "core.auditrow", ""),
             ("Privacy", "privacy_tip", "channels.privacyrequest", ""),
         ),
@@ -101,15 +111,17 @@ def _badges() -> dict[str, int]:
             SELECT (SELECT count(*) FROM (SELECT FROM channels_event WHERE state IN ('quarantined', 'dead') LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM inventory_unmappeditem LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL LIMIT %s) x),
-                   (SELECT count(*) FROM (SELECT FROM channels_controlday WHERE state IN ('open', 'failed') LIMIT %s) x)
+                   (SELECT count(*) FROM (SELECT FROM channels_controlday WHERE state IN ('open', 'failed') LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM ledger_bookkeeperdifference WHERE resolved_at IS NULL LIMIT %s) x)
             """,
-            [AT_MOST + 1] * 4,
+            [AT_MOST + 1] * 5,
         )
-        quarantined, unmapped, oversold, gaps = cursor.fetchone()
+        quarantined, unmapped, oversold, gaps, differences = cursor.fetchone()
     return {
         "channels.quarantinedevent": quarantined,
         "channels.controlday": gaps,
         "inventory.unmappeditem": unmapped,
         "inventory.oversell": oversold,
+        "ledger.bookkeeperdifference": differences,
         "ledger.delivery": refused_deliveries(),
     }

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from django.db import InterfaceError, OperationalError, transaction
 
 from channels import adapter as adapters
-from channels import arrivals, inbox, privacy, transactions, wishes
+from channels import arrivals, families, inbox, privacy, transactions, wishes
 from channels.arrivals import Arrival
+from channels.families import FamilyWork
 from channels.family import waits_for_sale
 from channels.inbox import Claimed, Outcome
-from channels.transactions import FamilyWork, Stored
+from channels.transactions import Stored
 from inventory import moves
-from ledger import journal, rates
+from ledger import journal, rates, settling, targets
 from salessync.core import audit, nudge
 from tax import assessments
 
@@ -108,10 +109,13 @@ def _live(events: Sequence[Claimed]) -> int:
     entries: list[int] = []
     if records:
         stored = transactions.store(records)
-        works = transactions.families(stored)
+        works = families.touched(stored)
         assessments.record(stored)
         moves.apply(works, stored.created)
-        entries = journal.post(works, stored.created)  # the ledger, and with each entry its delivery to Bookkeeper
+        should_stand = targets.of_families(works) + settling.of(settling.touched(stored, works))
+        entries = journal.post(
+            should_stand, stored.created
+        )  # the ledger, and with each entry its delivery to Bookkeeper
         fates = _outcomes(records, stored, works)
         outcomes += fates
         wanted += _parents(records, fates)
@@ -126,7 +130,7 @@ def _live(events: Sequence[Claimed]) -> int:
 def _outcomes(records: Sequence[Arrival], stored: Stored, works: Sequence[FamilyWork]) -> list[Outcome]:
     """posted; or waiting, where all that an event brought says nothing until its sale is known; or ignored as outdated."""
     with_sale = {w.key for w in works if w.family.sale}
-    with_sale |= transactions.known_sales({a.family for a in records if waits_for_sale(a.record)} - with_sale)
+    with_sale |= families.known_sales({a.family for a in records if waits_for_sale(a.record)} - with_sale)
     found: dict[int, Outcome] = {}
     for a in records:
         if a.event_id in stored.stale:

@@ -90,7 +90,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # the documentation's scripts, so that its page loads nothing from elsewhere
     "salessync",  # management commands
+    "salessync.api",
     "salessync.core",
     "channels",
     "tax",
@@ -146,34 +149,53 @@ EMBEDDED = tuple(
 )  # which servers manage.py starts under DATA_DIR; never any with DEBUG off, where both variables are required
 
 DATABASE_URL = text("DATABASE_URL", addresses.database_url(DATA_DIR))
+DATABASE_OWNER_URL = text("DATABASE_OWNER_URL", text("DATABASE_URL", addresses.owner_url(DATA_DIR)))
 REDIS_URL = text("REDIS_URL", addresses.redis_url(DATA_DIR))
 if REDIS_URL.startswith("valkey"):  # valkey:// and valkeys:// are no schemes that Celery knows
     REDIS_URL = "redis" + REDIS_URL.removeprefix("valkey")
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url_config(DATABASE_URL)
-    | {
+
+def database(url: str, statement_timeout: str) -> dict[str, Any]:
+    """Django's settings of a connection. No pool: it does not survive the worker's fork."""
+    limits = [
+        f"-c statement_timeout={statement_timeout}",
+        "-c lock_timeout=5s",  # rather tried again than queued for ever
+        "-c idle_in_transaction_session_timeout=30s",  # a stuck worker lets go of its rows
+    ]
+    known: dict[str, Any] = env.db_url_config(url)
+    return known | {
         "CONN_MAX_AGE": 60,  # connecting costs 3.4 ms, a live connection 0.03 ms
         "CONN_HEALTH_CHECKS": True,  # a database that was restarted costs no request its answer
+        "OPTIONS": known.get("OPTIONS", {})
+        | {"connect_timeout": 3, "application_name": "salessync", "options": " ".join(limits)},
     }
-}
-DATABASES["default"].setdefault("OPTIONS", {}).update(  # and no pool: it does not survive the worker's fork
-    connect_timeout=3,
-    application_name="salessync",
-    options=" ".join(
-        [
-            "-c statement_timeout=15s",  # a webhook's sender has given up by then
-            "-c lock_timeout=5s",  # rather tried again than queued for ever
-            "-c idle_in_transaction_session_timeout=30s",  # a stuck worker lets go of its rows
-        ]
-    ),
-)
+
+
+DATABASES = {"default": database(DATABASE_URL, "15s")}  # a webhook's sender has given up by then
+DATABASE_OWNER = database(DATABASE_OWNER_URL, "0")  # who owns the tables: `migrate` alone connects so (core/access.py)
+DATABASE_APPLICATION = DATABASES["default"].copy()  # who web and workers are; `migrate` grants what they need
+if text("DATABASE_OWNER_URL") and not text("DATABASE_URL"):
+    stop("DATABASE_OWNER_URL is of no use without DATABASE_URL (see .env.example)")
+if DATABASE_OWNER_URL != DATABASE_URL:
+    if DATABASE_OWNER["NAME"] != DATABASES["default"]["NAME"]:
+        stop("DATABASE_URL and DATABASE_OWNER_URL must name the same database")
+    if not (DATABASE_APPLICATION["USER"] and DATABASE_OWNER["USER"]):
+        stop("DATABASE_URL and DATABASE_OWNER_URL must each name their user")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- audit: the head of its chain is kept outside of the database as well
+
+AUDIT_ANCHOR_DIR = Path(text("AUDIT_ANCHOR_DIR", str(DATA_DIR / "anchors")))
+AUDIT_ANCHOR_URL = text("AUDIT_ANCHOR_URL")
+CLEARING_ALARM_DAYS = number(
+    "CLEARING_ALARM_DAYS", 14
+)  # an open item on a clearing account that is older asks for a person
 
 # --- Bookkeeper and other addresses we call
 
 BOOKKEEPER_URL = text("BOOKKEEPER_URL")
 BOOKKEEPER_SECRET = text("BOOKKEEPER_SECRET")
+BOOKKEEPER_BATCH = number("BOOKKEEPER_BATCH", 200)  # entries in one message; 1: record by record
 OUTBOUND_ALLOWED_CIDRS = words("OUTBOUND_ALLOWED_CIDRS", [])
 
 # --- people
@@ -206,9 +228,33 @@ UNFOLD = {
 }
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["salessync.api.authentication.BearerAuthentication"],  # no session opens the API
+    "DEFAULT_PERMISSION_CLASSES": ["salessync.api.authentication.HasScope"],  # a view has to say that it is open
+    "DEFAULT_THROTTLE_CLASSES": ["salessync.api.throttling.ClientThrottle"],
+    "DEFAULT_RENDERER_CLASSES": ["salessync.api.rendering.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],  # a view has to say that it is open
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "salessync.api.rendering.OnlyJson",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "salessync.api.schema.Description",
+    "EXCEPTION_HANDLER": "salessync.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Sales Sync",
+    "DESCRIPTION": "Sales in, books and stock out. Money is an integer in the minor unit of the currency beside it; instants are UTC.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "PREPROCESSING_HOOKS": ["salessync.api.schema.without_slash"],
+    "POSTPROCESSING_HOOKS": ["salessync.api.schema.add_components"],
+    "PATH_CONVERTER_OVERRIDES": {
+        "number": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+        "entry": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,50}:[0-9]{1,18}$"},
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 # --- time, language, logs

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from channels import adapter as adapters
 from channels.models import Channel
-from ledger import accounts
+from ledger import accounts, by_hand
 from ledger.models import Account
 from salessync.core import audit
 from salessync.core.dates import DateError, zone
@@ -18,7 +18,7 @@ from salessync.core.money import MoneyError, minor_digits
 
 ROLES = {
     "Auditor": ("view_",),
-    "Reviewer": ("view_", "replay_event", "change_unmappeditem"),
+    "Reviewer": ("view_", "replay_event", "change_unmappeditem", "send_again_bookkeeperdifference"),
     "Administrator": ("",),
 }
 OURS = ("core", "channels", "tax", "inventory", "ledger")
@@ -42,6 +42,8 @@ def bootstrap(*, currency: str = "USD") -> Company:
         if company.base_currency != currency:
             raise UnableToSetUp(f"the company's base currency is {company.base_currency} and cannot become {currency}")
         open_accounts(company)
+        for each in Company.objects.order_by("pk"):
+            open_books(each)
         for role, prefixes in ROLES.items():
             group, _ = Group.objects.get_or_create(name=role)
             of_ours = Permission.objects.filter(content_type__app_label__in=OURS)
@@ -55,6 +57,20 @@ def open_accounts(company: Company) -> None:
         [Account(company=company, code=c, name=n, kind=accounts.kind_of(c)) for c, n in accounts.STANDARD.items()],
         ignore_conflicts=True,
     )
+
+
+def open_books(company: Company, *, actor: str = "command") -> Channel:
+    """The channel that entries by hand come by, as far as it is not there."""
+    slug = by_hand.books_slug(company)
+    channel, made = Channel.objects.get_or_create(
+        slug=slug, defaults={"company": company, "adapter": "books", "currency": company.base_currency}
+    )
+    if (channel.company_id, channel.adapter) != (company.pk, "books"):
+        raise UnableToSetUp(f"the channel {slug} is another's, and the company's entries by hand need one of that name")
+    if made:
+        data = {"slug": slug, "adapter": "books"}
+        audit.record([(company.pk, actor, "created", "channel", channel.pk, data)])
+    return channel
 
 
 def create_channel(

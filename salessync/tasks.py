@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from django.db import close_old_connections
 
-from channels import completeness, fetching, poll, subscriptions
-from ledger import outbox
-from salessync import pipeline
+from channels import completeness, fetching, missed, poll, subscriptions
+from ledger import balances, open_items, outbox, readback, rebuild, subscribers, summaries
+from salessync import pipeline, sealing
+from salessync.api import idempotency
 from salessync.celery import app
 
 
@@ -28,8 +29,9 @@ def read_vendors() -> None:
 
 @app.task
 def check_subscriptions() -> None:
-    """Sent by beat each hour: the webhook subscriptions of the channels whose hour it is."""
+    """Sent by beat each hour: the webhook subscriptions of the channels whose hour it is, and what was missed without them."""
     close_old_connections()
+    missed.report()
     subscriptions.check_due(hour=datetime.now(UTC).hour)
 
 
@@ -52,3 +54,54 @@ def push_outbox() -> None:
     """Sent when something was posted, and by beat for what is due again."""
     close_old_connections()
     outbox.push_all_due(seconds=10)
+
+
+@app.task
+def post_summaries() -> None:
+    """Sent by beat: one entry for the sales of each day that is over, and of each payout that has come, where a channel wants it so."""
+    close_old_connections()
+    summaries.post_due(datetime.now(UTC))
+
+
+@app.task(soft_time_limit=240, time_limit=270)
+def rebuild_books() -> None:
+    """Sent by beat: what administrators asked for when they changed an account rule."""
+    close_old_connections()
+    rebuild.run_due(seconds=45)
+
+
+@app.task
+def roll_sums() -> None:
+    """Sent by beat: the sums that reports are made of, and the open items of the clearing accounts, up to the newest entry."""
+    close_old_connections()
+    balances.roll_all(at_least=500, seconds=10)
+    open_items.roll_all()
+
+
+@app.task
+def seal_audit() -> None:
+    """Sent by beat: what has been written to the audit trail and the journal becomes part of their chains."""
+    close_old_connections()
+    sealing.seal_due(seconds=20)
+
+
+@app.task(soft_time_limit=240, time_limit=270)
+def tell_subscribers() -> None:
+    """Sent by beat and when something was posted: webhooks to those who subscribed."""
+    close_old_connections()
+    subscribers.push_due(seconds=20)
+
+
+@app.task(soft_time_limit=240, time_limit=270)
+def read_bookkeeper_back() -> None:
+    """Sent by beat: what Bookkeeper holds beside what it was sent, a piece at a time."""
+    close_old_connections()
+    readback.roll(seconds=30)
+
+
+@app.task
+def forget_answers() -> None:
+    """Sent by beat once a day: answers of the API that nobody will ask for again."""
+    close_old_connections()
+    while idempotency.purge():
+        pass

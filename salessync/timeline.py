@@ -1,45 +1,39 @@
-"""The whole story of one sale, read across the packages: what the channel sent, what it became, and how long each step took.
-
-A sale is shown with its refunds and charges (one family; a processor's charges may come from another channel). One query a table, however many members there are.
-"""
+"""The story of a sale, payout, dispute, drawer or entry by hand as its page tells it: chain.py's facts in people's words."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-
-from django.db import models
-from django.db.models.functions import Length, Substr
 
 from channels import canonical
 from channels.admin.reading import body_lines, canonical_lines
 from channels.charge import Charge
 from channels.family import processor_of
-from channels.models import Channel, Event, Line, Tender, Transaction, TransactionVersion
-from inventory.models import Movement
-from ledger.models import Delivery, JournalEntry, Posting
+from channels.models import Event, Line, Tender, Transaction, TransactionVersion
+from ledger.models import Delivery, DetailPosting, JournalEntry, Posting
 from salessync.core.json_lines import JsonLine
 from salessync.core.screens import between, money, quantity
+from salessync.explain import chain as chains
+from salessync.explain import steps
+from salessync.explain.chain import Chain, Hop, Member, Version
+from salessync.explain.relatives import Paid
+from salessync.explain.steps import Step
 from tax.models import TaxLine
 
-MEMBERS = 60
-VERSIONS = 60
-BODY_BYTES = 65_536
-
-ORDER = {"sale": 0, "charge": 1, "refund": 2}
-
-
-class Step(NamedTuple):
-    """One stage that a version reached; `after` is the time since the stage before."""
-
-    name: str
-    at: datetime | None
-    after: str
-    note: str
+# What a record of this type says besides its lines: (field, how it is called); amounts are of the record's currency.
+FACTS = {
+    "charge": [("captured", "Captured"), ("amount", "Authorized")],
+    "dispute": [("kind", "Kind"), ("amount", "Disputed"), ("fee", "Fee"), ("tender_reference", "Charge"), ("due_by", "Due by")],
+    "payout": [("method", "Method"), ("arrival_date", "Arrives"), ("descriptor", "On the statement"), ("residual", "Residual")],
+    "cash_session": [("opening_float", "Opening float"), ("takings", "Takings"), ("expected", "Expected"), ("counted", "Counted")],
+    "manual": [("kind", "Kind"), ("reason", "Reason"), ("origin", "Origin"), ("reference", "Reference")],
+    "summary": [("transactions", "Transactions"), ("details", "Differences")],
+}  # fmt: skip
+_COUNTS = frozenset({"transactions", "details"})
 
 
 class VersionStory(NamedTuple):
     """One version of one member, from the bytes that came to Bookkeeper's receipt."""
 
+    title: str
     transaction: Transaction
     version: TransactionVersion
     digest: str
@@ -53,21 +47,27 @@ class VersionStory(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """A posting as a bookkeeper reads it."""
+    """A posting as a bookkeeper reads it; `says` is what the record has at its path, `anchor` that place on the page."""
 
     account: str
     debit: str
     credit: str
     base: str
     detail: str
+    path: str
+    says: str
+    anchor: str
 
 
 class EntryStory(NamedTuple):
-    """A journal entry with its legs, its sums and its way to Bookkeeper."""
+    """A journal entry (or a part of a summary) with its legs, its sums and its way to Bookkeeper."""
 
-    entry: JournalEntry
+    entry: JournalEntry | None
+    summarized: bool
     transaction: Transaction
+    row: Any
     legs: list[Leg]
+    more: int  # legs that are not shown
     debit: str
     credit: str
     base: str  # the base currency, where the entry is in another
@@ -76,17 +76,29 @@ class EntryStory(NamedTuple):
 
 
 class MemberStory(NamedTuple):
-    """A sale, refund or charge with its parts."""
+    """A member with its parts."""
 
+    title: str
     transaction: Transaction
     total: str
+    facts: list[tuple[str, str]]
     lines: list[dict[str, Any]]
     tenders: list[dict[str, Any]]
     taxes: list[dict[str, Any]]
 
 
+class PayoutStory(NamedTuple):
+    """A payout that pays a part of the family: its lines, their sum, and what its entries say of them."""
+
+    transaction: Transaction
+    total: str
+    lines: list[dict[str, Any]]
+    net: str
+    entries: list[EntryStory]
+
+
 class Balance(NamedTuple):
-    """What all entries of the family together leave on one account."""
+    """What all entries together leave on one account."""
 
     account: str
     debit: str
@@ -94,69 +106,72 @@ class Balance(NamedTuple):
 
 
 class Story(NamedTuple):
-    """Everything about one family."""
+    """Everything that the page shows."""
 
+    title: str
     members: list[MemberStory]
     versions: list[VersionStory]
     entries: list[EntryStory]
     balances: list[Balance]
     movements: list[dict[str, Any]]
+    goods: bool  # whether any could move
+    payouts: list[PayoutStory]
+    pays: list[dict[str, Any]]
+    audit: list[Any]
     net: list[str]
+    of_summary: int
 
 
 def of(transaction: Transaction) -> Story:
     """The story that the transaction is part of."""
-    family = _family(transaction)
-    ids = list(family)
-    base = Channel.objects.values_list("company__base_currency", flat=True).get(pk=transaction.channel_id)
-    entries = list(JournalEntry.objects.filter(transaction__in=ids).order_by("seq"))
-    postings = list(
-        Posting.objects.filter(entry__in=[e.pk for e in entries]).select_related("account").order_by("entry_id", "leg")
-    )
-    deliveries = {d.entry_id: d for d in Delivery.objects.filter(entry__in=[e.pk for e in entries])}
-    newest = TransactionVersion.objects.filter(transaction__in=ids).order_by("-id")[:VERSIONS]
-    versions = sorted(newest, key=lambda v: v.pk)
+    chain = chains.of(transaction, chains.PAGE)
     return Story(
-        members=_members(family, versions),
-        versions=_versions(family, versions, entries, deliveries),
-        entries=[_entry(e, family[e.transaction_id], postings, deliveries.get(e.pk), base) for e in entries],
-        balances=_balances(postings),
-        movements=_movements(family),
-        net=_net(family.values()),
+        title=_title(transaction),
+        members=_members(chain),
+        versions=[_version(chain, version) for version in chain.versions],
+        entries=[_entry(chain, hop) for hop in chain.hops],
+        balances=[_balance(*key, amount) for key, amount in chain.balances.items()],
+        movements=_movements(chain),
+        goods=any(m.transaction.type in ("sale", "refund") for m in chain.members),
+        payouts=_payouts(chain),
+        pays=[_payout_line(paid) for paid in chain.pays],
+        audit=chain.audit,
+        net=_net(chain.members),
+        of_summary=chain.of_summary,
     )
 
 
-def _family(transaction: Transaction) -> dict[int, Transaction]:
-    """Its members by id, the sale first; the transaction itself is among them however many there are."""
-    found = Transaction.objects.filter(family=transaction.family).select_related("channel")
-    members = {t.pk: t for t in found.order_by("id")[:MEMBERS]} | {transaction.pk: transaction}
-    return dict(sorted(members.items(), key=lambda item: (ORDER.get(item[1].type, 9), item[1].occurred_at, item[0])))
+def _title(t: Transaction) -> str:
+    return f"{t.type.replace('_', ' ').capitalize()} {t.number or t.source_id}"
 
 
-def _members(family: dict[int, Transaction], versions: Sequence[TransactionVersion]) -> list[MemberStory]:
-    lines = _grouped(Line.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
-    tenders = _grouped(Tender.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
-    taxes = _grouped(TaxLine.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
-    sold = {line.line_id: line for t in family.values() if t.type == "sale" for line in lines.get(t.pk, ())}
-    charges = {v.transaction_id: v for v in versions if family[v.transaction_id].type == "charge"}
-    return [
-        MemberStory(
-            t,
-            money(t.total, t.currency),
-            [_line(line, sold.get(line.line_id), t.currency) for line in lines.get(t.pk, ())],
-            [_tender(tender, t.currency) for tender in tenders.get(t.pk, ())]
-            + ([_charge(charges[t.pk])] if t.pk in charges else []),
-            [_tax(tax, sold.get(tax.line_id), t.currency) for tax in taxes.get(t.pk, ())],
-        )
-        for t in family.values()
-    ]
+def _members(chain: Chain) -> list[MemberStory]:
+    sold = {line.line_id: line for m in chain.members if m.transaction.type == "sale" for line in m.lines}
+    current = {v.transaction.pk: v for v in chain.versions if v.current}
+    return [_member(m, sold, current.get(m.transaction.pk)) for m in chain.members]
 
 
-def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row.transaction_id, []).append(row)
-    return found
+def _member(member: Member, sold: dict[str, Line], version: Version | None) -> MemberStory:
+    t = member.transaction
+    return MemberStory(
+        _title(t),
+        t,
+        money(t.total, t.currency),
+        list(_facts(version)) if version else [],
+        [_line(line, sold.get(line.line_id), t.currency) for line in member.lines],
+        [_tender(tender, t.currency) for tender in member.tenders]
+        + ([_charge(version)] if version and t.type == "charge" else []),
+        [_tax(tax, sold.get(tax.line_id), t.currency) for tax in member.taxes],
+    )
+
+
+def _facts(version: Version) -> Iterable[tuple[str, str]]:
+    for field, name in FACTS.get(version.transaction.type, ()):
+        value = version.record.get(field)
+        if isinstance(value, int) and field not in _COUNTS:
+            value = money(value, version.record.get("currency"))
+        if value not in (None, ""):
+            yield name, str(value).replace("_", " ") if field == "kind" else str(value)
 
 
 def _line(line: Line, sold: Line | None, currency: str) -> dict[str, Any]:
@@ -186,9 +201,9 @@ def _tender(tender: Tender, currency: str) -> dict[str, Any]:
     }
 
 
-def _charge(version: TransactionVersion) -> dict[str, Any]:
+def _charge(version: Version) -> dict[str, Any]:
     """The processor's side of a tender, as its newest record tells it."""
-    charge = canonical.decode(bytes(version.record))
+    charge = canonical.decode(bytes(version.row.record))
     assert isinstance(charge, Charge)
     fee = sum(f.amount for f in charge.fees)
     return {
@@ -214,27 +229,25 @@ def _tax(tax: TaxLine, sold: Line | None, currency: str) -> dict[str, Any]:
     }
 
 
-def _entry(
-    entry: JournalEntry,
-    transaction: Transaction,
-    postings: Sequence[Posting],
-    delivery: Delivery | None,
-    base: str,
-) -> EntryStory:
-    own = sorted((p for p in postings if p.entry_id == entry.pk), key=lambda p: (p.amount < 0, p.leg))
+def _entry(chain: Chain, hop: Hop) -> EntryStory:
+    base = chain.company.base_currency
+    own = sorted(hop.postings, key=lambda p: (p.amount < 0, p.leg))
     return EntryStory(
-        entry=entry,
-        transaction=transaction,
-        legs=[_leg(p, base) for p in own],
+        entry=hop.entry,
+        summarized=hop.summarized,
+        transaction=hop.transaction,
+        row=hop.row,
+        legs=[_leg(chain, hop, p) for p in own],
+        more=hop.row.legs - len(own),
         debit=_sum(p for p in own if p.amount > 0),
         credit=_sum(p for p in own if p.amount < 0),
         base=base if any(p.currency != base for p in own) else "",
         base_sum=money(sum(p.base_amount for p in own), base, with_currency=False),
-        delivery=delivery,
+        delivery=hop.delivery,
     )
 
 
-def _sum(postings: Iterable[Posting]) -> str:
+def _sum(postings: Iterable[Posting | DetailPosting]) -> str:
     """Σ of one side, by currency."""
     sums: dict[str, int] = {}
     for posting in postings:
@@ -242,177 +255,96 @@ def _sum(postings: Iterable[Posting]) -> str:
     return " + ".join(money(amount, currency) for currency, amount in sums.items())
 
 
-def _leg(posting: Posting, base: str) -> Leg:
+def _leg(chain: Chain, hop: Hop, posting: Posting | DetailPosting) -> Leg:
     """Debit left, credit right."""
     amount = money(abs(posting.amount), posting.currency, with_currency=False)
-    detail = " · ".join(x for x in (posting.tax_code, posting.category, posting.location, posting.path) if x)
+    origin = chain.origin(hop, posting.path)
+    value = origin.place.value if origin else None
+    if origin and isinstance(value, int) and not isinstance(value, bool):
+        own = posting.currency if origin.transaction.type == "manual" else origin.transaction.currency
+        value = money(value, own)
     return Leg(
         posting.account.code,
         amount if posting.amount >= 0 else "",
         amount if posting.amount < 0 else "",
-        money(posting.base_amount, base, with_currency=False),
-        detail,
+        money(posting.base_amount, chain.company.base_currency, with_currency=False),
+        " · ".join(x for x in (posting.tax_code, posting.category, posting.location) if x),
+        posting.path,
+        "" if value is None else str(value),
+        f"v{origin.version.row.pk}-{origin.place.path}" if origin and origin.version else "",
     )
 
 
-def _balances(postings: Iterable[Posting]) -> list[Balance]:
-    sums: dict[tuple[str, str], int] = {}
-    for posting in postings:
-        key = (posting.account.code, posting.currency)
-        sums[key] = sums.get(key, 0) + posting.amount
-    return [
-        Balance(
-            code,
-            money(amount, currency) if amount > 0 else "",
-            money(-amount, currency) if amount < 0 else "",
-        )
-        for (code, currency), amount in sorted(sums.items())
-        if amount
-    ]
+def _balance(account: str, currency: str, amount: int) -> Balance:
+    shown = money(abs(amount), currency)
+    return Balance(account, shown if amount > 0 else "", shown if amount < 0 else "")
 
 
-def _movements(family: dict[int, Transaction]) -> list[dict[str, Any]]:
-    found = Movement.objects.filter(transaction__in=family).select_related("product").order_by("id")
+def _movements(chain: Chain) -> list[dict[str, Any]]:
     return [
         {
             "product": m.product,
             "location": m.location,
             "kind": m.get_kind_display(),
-            "on_hand": _signed(m.on_hand),
-            "reserved": _signed(m.reserved),
+            "on_hand": steps.signed(m.on_hand),
+            "reserved": steps.signed(m.reserved),
+            "cost": money(m.cost, chain.company.base_currency),
             "at": m.created_at,
-            "transaction": family[m.transaction_id],
+            "transaction": member.transaction,
         }
-        for m in found
+        for member in chain.members
+        for m in member.movements
     ]
 
 
-def _signed(value: Any) -> str:
-    return f"+{quantity(value)}" if value > 0 else quantity(value)
+def _payouts(chain: Chain) -> list[PayoutStory]:
+    own: dict[int, list[Paid]] = {}
+    for paid in chain.paid_by:
+        own.setdefault(paid.payout.pk, []).append(paid)
+    return [
+        PayoutStory(
+            lines[0].payout,
+            money(lines[0].payout.total, lines[0].payout.currency),
+            [_payout_line(paid) for paid in lines],
+            money(sum(paid.line.net for paid in lines), lines[0].payout.currency),
+            [_entry(chain, hop) for hop in chain.settling if hop.transaction.pk == id_],
+        )
+        for id_, lines in own.items()
+    ]
 
 
-def _net(members: Iterable[Transaction]) -> list[str]:
+def _payout_line(paid: Paid) -> dict[str, Any]:
+    currency = paid.payout.currency
+    amounts = {name: money(getattr(paid.line, name), currency, with_currency=False) for name in ("gross", "fee", "net")}
+    return {"line": paid.line, "of": paid.of, "sale": paid.sale if paid.sale != paid.of else None} | amounts
+
+
+def _net(members: Sequence[Member]) -> list[str]:
     """What the customer paid in the end: the sale less its succeeded and pending refunds, by currency."""
     sums: dict[str, int] = {}
-    for t in members:
-        if t.type == "sale":
+    sale = next((m.transaction for m in members if m.transaction.type == "sale"), None)
+    for t in (member.transaction for member in members):
+        if t is sale:
             sums[t.currency] = sums.get(t.currency, 0) + t.total
         elif t.type == "refund" and t.status in ("succeeded", "pending"):
             sums[t.currency] = sums.get(t.currency, 0) - t.total
     return [money(amount, currency) for currency, amount in sums.items()]
 
 
-def _versions(
-    family: dict[int, Transaction],
-    versions: Sequence[TransactionVersion],
-    entries: Sequence[JournalEntry],
-    deliveries: dict[int, Delivery],
-) -> list[VersionStory]:
-    events = _events({v.event_id for v in versions})
-    made: dict[int, list[JournalEntry]] = {}
-    for entry in entries:
-        made.setdefault(entry.version_id, []).append(entry)
-    return [
-        _version(v, family[v.transaction_id], events.get(v.event_id), made.get(v.pk, []), deliveries) for v in versions
-    ]
-
-
-def _events(ids: set[int]) -> dict[int, Event]:
-    """Each with the beginning of its body in place of the whole."""
-    found = (
-        Event.objects.filter(pk__in=ids)
-        .select_related("channel")
-        .defer("body", "headers")
-        .annotate(
-            beginning=Substr("body", 1, BODY_BYTES, output_field=models.BinaryField()),
-            size=Length("body", output_field=models.IntegerField()),
-        )
-    )
-    events = {}
-    for event in found:
-        event.body = event.beginning
-        events[event.pk] = event
-    return events
-
-
-def _version(
-    version: TransactionVersion,
-    transaction: Transaction,
-    event: Event | None,
-    entries: Sequence[JournalEntry],
-    deliveries: dict[int, Delivery],
-) -> VersionStory:
-    steps = list(_steps(version, event, entries, [deliveries[e.pk] for e in entries if e.pk in deliveries]))
-    reached = [s.at for s in steps if s.at]
+def _version(chain: Chain, version: Version) -> VersionStory:
+    found = steps.of(chain, version)
+    reached = [s.at for s in found if s.at and s.name != "Payout"]
+    event = version.event
     return VersionStory(
-        transaction=transaction,
-        version=version,
-        digest=bytes(version.digest).hex(),
+        title=_title(version.transaction),
+        transaction=version.transaction,
+        version=version.row,
+        digest=bytes(version.row.digest).hex(),
         event=event,
         sha256=bytes(event.body_sha256).hex() if event else "",
         body=body_lines(event) if event else [],
-        record=canonical_lines(version.record),
-        steps=steps,
+        record=canonical_lines(version.row.record),
+        steps=found,
         total=between(reached[0], reached[-1]) if len(reached) > 1 else "",
-        current=version.pk == transaction.version_id,
-    )
-
-
-def _steps(
-    version: TransactionVersion,
-    event: Event | None,
-    entries: Sequence[JournalEntry],
-    deliveries: Sequence[Delivery],
-) -> Iterable[Step]:
-    """received → stored → posted → acknowledged; what has not happened yet has no instant."""
-    before = None
-    for name, at, note in (
-        (
-            "Received",
-            event.received_at if event else None,
-            f"{event.get_mode_display()} {event.topic}" if event else "",
-        ),
-        ("Stored", event.stored_at if event else None, _copies(event)),
-        _posted(version, event, entries),
-        _acknowledged(entries, deliveries),
-    ):
-        yield Step(name, at, between(before, at), note)
-        before = at or before
-
-
-def _copies(event: Event | None) -> str:
-    if event is None:
-        return "its event is no longer stored"
-    return f"came {event.copies} times, kept once" if event.copies > 1 else ""
-
-
-def _posted(
-    version: TransactionVersion, event: Event | None, entries: Sequence[JournalEntry]
-) -> tuple[str, datetime | None, str]:
-    made_at = entries[-1].created_at if entries else version.created_at
-    finished_at = event.finished_at if event else None
-    # of an event that was replayed since, the end of the replay says nothing about the first time
-    at = finished_at if finished_at and finished_at - made_at < timedelta(minutes=1) else made_at
-    if entries:
-        return "Posted", at, f"entry {', '.join(str(e.seq) for e in entries)}"
-    if event and event.state == Event.State.WAITING:
-        return "Posted", None, "not yet: it waits for its sale"
-    return "Processed", at, "moved nothing in the journal"
-
-
-def _acknowledged(entries: Sequence[JournalEntry], deliveries: Sequence[Delivery]) -> tuple[str, datetime | None, str]:
-    if not entries:
-        return "Nothing to deliver", None, ""
-    waiting = [d for d in deliveries if d.state != Delivery.State.ACKNOWLEDGED]
-    if waiting or not deliveries:
-        state = waiting[0].get_state_display().lower() if waiting else "not queued"
-        return (
-            "Acknowledged",
-            None,
-            f"not yet: {waiting[0].error if waiting and waiting[0].error else state}",
-        )
-    return (
-        "Acknowledged",
-        max(d.acknowledged_at for d in deliveries),
-        ", ".join(d.acknowledgement for d in deliveries),
+        current=version.current,
     )

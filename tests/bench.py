@@ -96,7 +96,7 @@ class Bench:
 
         from salessync.core import addresses
 
-        with psycopg.connect(addresses.database_url(self.data_dir, database), autocommit=True) as connection:
+        with psycopg.connect(addresses.owner_url(self.data_dir, database), autocommit=True) as connection:
             connection.execute(statement)
 
     def _pgbench(self, *options: str) -> str:
@@ -119,7 +119,7 @@ class Bench:
         from salessync.core import addresses
 
         return {
-            **os.environ, "DATABASE_URL": addresses.database_url(self.data_dir, database),
+            **os.environ, "DATABASE_URL": addresses.owner_url(self.data_dir, database),
             "REDIS_URL": addresses.redis_url(self.data_dir), "DEBUG": "off", "SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "127.0.0.1",
             "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(b"bench".ljust(32)).decode(), "LOG_LEVEL": "ERROR",
         }  # fmt: skip

@@ -76,7 +76,7 @@ def committed_db(template: str, django_db_blocker: pytest.FixtureRequest) -> Ite
     administer(f'CREATE DATABASE "{copy}" TEMPLATE "{template}"')
     try:
         with django_db_blocker.unblock(), connected_to(copy):
-            yield addresses.database_url(settings.DATA_DIR, copy)
+            yield addresses.owner_url(settings.DATA_DIR, copy)
     finally:
         administer(f'DROP DATABASE "{copy}" WITH (FORCE)')
 
@@ -95,6 +95,20 @@ def connected_to(name: str) -> Iterator[None]:
         connection.settings_dict["NAME"] = before
 
 
+@contextmanager
+def as_role(role: str) -> Iterator[None]:
+    """Django's connection is that role's meanwhile; of a database whose rows are committed."""
+    connection = connections["default"]
+    before = connection.settings_dict["USER"]
+    connection.close()
+    connection.settings_dict["USER"] = role
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["USER"] = before
+
+
 def administer(statement: str) -> None:
-    with psycopg.connect(addresses.database_url(settings.DATA_DIR, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(addresses.owner_url(settings.DATA_DIR, "postgres"), autocommit=True) as connection:
         connection.execute(statement)

@@ -16,10 +16,28 @@ os.environ |= {
     "DATA_DIR": os.environ["SALESSYNC_TEST_DATA_DIR"],
     "BOOKKEEPER_SECRET": "whsec_dGVzdHMtb25seQ==",
     # Empty counts as unset, and being there it hides what a developer's .env says.
-    **dict.fromkeys(["DATABASE_URL", "REDIS_URL", "BOOKKEEPER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"], ""),
-    **dict.fromkeys(["OUTBOUND_ALLOWED_CIDRS", "LOG_LEVEL", "LOG_FORMAT", "TIME_ZONE", "MAX_WEBHOOK_BYTES"], ""),
+    **dict.fromkeys(
+        ["DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "BOOKKEEPER_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"],
+        "",
+    ),
+    **dict.fromkeys(
+        [
+            "AUDIT_ANCHOR_DIR",
+            "AUDIT_ANCHOR_URL",
+            "OUTBOUND_ALLOWED_CIDRS",
+            "LOG_LEVEL",
+            "LOG_FORMAT",
+            "TIME_ZONE",
+            "MAX_WEBHOOK_BYTES",
+        ],
+        "",
+    ),
 }
 
+from salessync.core import addresses
 from salessync.settings import *  # noqa: F403
+from salessync.settings import DATABASES
+
+DATABASES["default"]["USER"] = addresses.OWNER_ROLE  # makes and drops databases; databases.as_role() is for the rest
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logins by the dozen

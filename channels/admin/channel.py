@@ -214,6 +214,8 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
         return (*self.readonly_fields, *fixed)
 
     def get_fieldsets(self, request: HttpRequest, obj: Channel | None = None) -> Any:
+        if obj is not None and not coverage.expected(obj):
+            return ((None, {"fields": ("company", "slug", "adapter", "status")}),)
         if self.has_change_permission(request, obj) or self.has_add_permission(request):
             return self.fieldsets
         return [(n, {**o, "fields": _without(o["fields"], WRITTEN)}) for n, o in self.fieldsets]
@@ -236,6 +238,12 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
         changes = form.credential_changes()
         if changes:
             credentials.change(channel=obj, changes=changes, actor=actor(request))
+        if change and {"live_from", "posting_mode"} & set(form.changed_data):
+            page = reverse("admin:ledger_goinglive", args=[obj.pk])
+            told = f"{obj} posts otherwise from now on. What stands in the books already was not changed:"
+            messages.warning(
+                request, format_html('{} <a class="text-link" href="{}">see what differs</a>.', told, page)
+            )
 
     # --- asking the vendor
 
@@ -307,6 +315,7 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
             "may_ask": self.has_change_permission(request, channel),
             "past": PastForm(),
             "today": now.date(),
+            "posting": _posting(stored) if coverage.expected(stored) else "",
             "urls": {
                 name: reverse(f"admin:channels_channel_{name}", args=[channel.pk]) for name in ("read_now", "read_past")
             },
@@ -379,6 +388,16 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
     @admin.display(description="Webhook address")
     def webhook_address(self, channel: Channel) -> str:
         return f"/webhooks/{channel.slug}" if channel.slug else "follows from the slug"
+
+
+def _posting(channel: Channel) -> str:
+    """From when on it posts, and how, in a sentence."""
+    if channel.posting_mode == Channel.PostingMode.NONE:
+        return "Posts nothing: what comes is kept for refunds and matching."
+    how = channel.get_posting_mode_display()
+    if channel.live_from is None:
+        return f"Posts every business day. {how}."
+    return f"Posts the business days from {channel.live_from} on; what was sold before is kept for refunds and matching. {how}."
 
 
 def read_up_to(reading: Reading, now: datetime) -> str:

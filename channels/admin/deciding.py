@@ -1,5 +1,6 @@
 """What a person may do with events: replay them, or set them aside with a reason. Shared by the inbox and the quarantine."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,10 +72,15 @@ class DecidingMixin:
 
 
 def replay(request: HttpRequest, event_ids: Iterable[int]) -> None:
-    """Back into the inbox, and say so."""
-    count = inbox.replay(event_ids=event_ids, actor=actor(request))
+    """Back into the inbox, and say so; and why some did not."""
+    ids = list(event_ids)
+    refused = inbox.refusals(ids)
+    count = inbox.replay(event_ids=ids, actor=actor(request))
     nudge.nudge(nudge.DRAIN_INBOX)
-    messages.success(request, f"{_events(count)} went back into the inbox.")
+    if count or not refused:
+        messages.success(request, f"{_events(count)} went back into the inbox.")
+    for why, number in Counter(refused.values()).most_common(5):
+        messages.warning(request, f"{_events(number)} did not, since {'it' if number == 1 else 'each'} {why}.")
 
 
 def ignore(request: HttpRequest, event_ids: Iterable[int], reason: str) -> None:

@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from unfold.decorators import display
 
 from channels import adapter as adapters
+from channels import inbox
 from channels.admin import deciding
 from channels.admin.reading import body_lines
 from channels.models import Channel, Event
@@ -93,10 +94,10 @@ class EventAdmin(deciding.DecidingMixin, PageAdmin):
             "body": body_lines(obj),
             "headers": json_lines(obj.headers),
             "sha256": bytes(obj.body_sha256).hex(),
-            "size": len(obj.body),
+            "size": obj.purged_bytes if obj.purged_at else len(obj.body),
             "stages": list(stages(obj)),
             "problems": obj.problems or [],
-            "may_replay": self.has_decide_permission(request) and obj.readable and obj.state not in ("new", "claimed"),
+            "may_replay": self.has_decide_permission(request) and not inbox.refusals([obj.pk]),
             "replay_url": reverse("admin:channels_event_replay", args=[obj.pk]),
         }
 

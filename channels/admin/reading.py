@@ -22,7 +22,9 @@ class Reading(NamedTuple):
 
 
 def body_lines(event: Event) -> list[JsonLine]:
-    """The stored body, pretty where it is JSON, visible and harmless where it is not."""
+    """The stored body, pretty where it is JSON, visible and harmless where it is not; since when it is no longer kept."""
+    if event.purged_at:
+        return text_lines(f"purged on {event.purged_at:%Y-%m-%d}: hash and length are kept".encode())
     try:
         return json_lines(payloads.parse(bytes(event.body)))
     except Refused:

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("reference__isnull", False)),
-                        fields=["channel", "reference"],
+                        fields=["company_id", "reference"],
                         name="payout_line_reference",
                     )
                 ],

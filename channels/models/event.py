@@ -24,6 +24,7 @@ class Event(models.Model):
         FETCH = "fetch"
         BACKFILL = "backfill"
         FILE = "file"
+        API = "api"
 
     class Lane(models.IntegerChoices):
         LIVE = 0
@@ -55,6 +56,8 @@ class Event(models.Model):
     stored_at = models.DateTimeField(db_default=models.functions.Now())
     claimed_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    purged_at = models.DateTimeField(null=True, help_text="since when its body is empty (channels/retention.py)")
+    purged_bytes = models.PositiveIntegerField(null=True, help_text="how long the body was that was purged")
 
     class Meta:
         constraints = [
@@ -65,6 +68,13 @@ class Event(models.Model):
             ),
             models.CheckConstraint(
                 condition=~models.Q(state="ignored") | models.Q(reason__isnull=False), name="event_ignored_has_reason"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(purged_at__isnull=True, purged_bytes__isnull=True)
+                | models.Q(
+                    purged_at__isnull=False, purged_bytes__isnull=False, body=b"", state__in=["posted", "ignored"]
+                ),
+                name="event_purged",
             ),
         ]
         indexes = [

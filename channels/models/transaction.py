@@ -148,7 +148,7 @@ class PayoutLine(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["channel", "reference"],
+                fields=["company_id", "reference"],
                 name="payout_line_reference",
                 condition=models.Q(reference__isnull=False),
             ),

@@ -13,6 +13,7 @@ class Account(models.Model):
         LIABILITY = "liability"
         INCOME = "income"
         EXPENSE = "expense"
+        EQUITY = "equity"
 
     company = models.ForeignKey(Company, models.PROTECT)
     code = models.CharField(max_length=200)

@@ -27,10 +27,20 @@ class Delivery(models.Model):
     acknowledgement = models.CharField(max_length=255, null=True)
     acknowledged_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=1000, null=True)
+    codes_as_of = models.BigIntegerField(
+        db_default=0, help_text="the last BookkeeperCode when its batch was made: retries name the same accounts"
+    )
+    seen_at = models.DateTimeField(null=True, help_text="when Bookkeeper first showed that it holds the entry")
 
     class Meta:
         verbose_name_plural = "deliveries"
-        indexes = [models.Index(fields=["entry"], name="delivery_due", condition=models.Q(state="due"))]
+        indexes = [
+            models.Index(fields=["entry"], name="delivery_due", condition=models.Q(state="due")),
+            models.Index(fields=["entry"], name="delivery_refused", condition=models.Q(state="refused")),
+            models.Index(
+                fields=["entry"], name="delivery_unseen", condition=models.Q(state="acknowledged", seen_at__isnull=True)
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=~models.Q(state="acknowledged")

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 DATABASE = "salessync"
-POSTGRES_ROLE = "postgres"
+OWNER_ROLE = "postgres"  # owns the tables: migrations only
+APP_ROLE = "salessync_app"  # web, workers and commands
 
 _LONGEST_SOCKET_PATH = 103  # macOS allows 104 bytes with the closing NUL, Linux 108
 _SHORT_FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 (owner and mode are checked before use)
@@ -26,8 +27,14 @@ def valkey_socket(data_dir: Path) -> Path:
     return socket_dir(data_dir) / "valkey.sock"
 
 
-def database_url(data_dir: Path, name: str = DATABASE) -> str:
-    return f"postgresql://{POSTGRES_ROLE}@/{name}?host={socket_dir(data_dir)}&port=5432"
+def database_url(data_dir: Path, name: str = DATABASE, *, role: str = APP_ROLE) -> str:
+    """For the application, which may neither change tables nor what only grows (access.py)."""
+    return f"postgresql://{role}@/{name}?host={socket_dir(data_dir)}&port=5432"
+
+
+def owner_url(data_dir: Path, name: str = DATABASE) -> str:
+    """For migrations, and for whoever starts the server."""
+    return database_url(data_dir, name, role=OWNER_ROLE)
 
 
 def redis_url(data_dir: Path) -> str:

@@ -1,16 +1,13 @@
-"""Company, people and the audit trail."""
-
-from typing import Any
+"""People and the audit trail."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from salessync.core.models import AuditRow, Company
+from salessync.core.models import AuditRow
 from salessync.core.screens import AuditedAdmin, ReadOnlyAdmin, moment
 
 admin.site.unregister(User)
@@ -30,19 +27,6 @@ class PeopleAdmin(UserAdmin, AuditedAdmin, ModelAdmin):
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, AuditedAdmin, ModelAdmin):
     """Administrator, Reviewer and Auditor come from `bootstrap`; more can be made."""
-
-
-@admin.register(Company)
-class CompanyAdmin(AuditedAdmin):
-    """A set of books; its currency and slug are fixed once there are books."""
-
-    list_display = ("name", "slug", "base_currency", "feed_seq")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("slug", "base_currency") if obj else ()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(AuditRow)

@@ -26,10 +26,15 @@ def seal(value: Any, *, bound_to: str) -> bytes:
 
 def unseal(sealed: bytes, *, bound_to: str) -> Any:
     """Decrypt with whichever key fits; UnableToDecrypt otherwise."""
+    return unseal_with(sealed, bound_to=bound_to)[1]
+
+
+def unseal_with(sealed: bytes, *, bound_to: str) -> tuple[int, Any]:
+    """The value, and the number of the key that fits: 0 is the one that seals. UnableToDecrypt where none does."""
     sealed = bytes(sealed)
-    for cipher in _ciphers():
+    for number, cipher in enumerate(_ciphers()):
         try:
-            return json.loads(cipher.decrypt(sealed[:12], sealed[12:], bound_to.encode()))
+            return number, json.loads(cipher.decrypt(sealed[:12], sealed[12:], bound_to.encode()))
         except InvalidTag:
             continue
     raise UnableToDecrypt(f"no key of FIELD_ENCRYPTION_KEYS opens the value of {bound_to}")

@@ -158,6 +158,7 @@ def _write_addresses(data_dir: Path, servers: list[Server]) -> None:
     """For people and programs that want to look in; nothing of ours reads it."""
     known = {
         "database_url": addresses.database_url(data_dir),
+        "database_owner_url": addresses.owner_url(data_dir),
         "redis_url": addresses.redis_url(data_dir),
         **{server.name: server.pid() for server in servers},
     }

@@ -134,7 +134,7 @@ class Postgres(Server):
             "-D",
             str(draft),
             "-U",
-            addresses.POSTGRES_ROLE,
+            addresses.OWNER_ROLE,
             "--auth=trust",
         ]
         command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -175,14 +175,17 @@ class Postgres(Server):
         return True
 
     def ensure_database(self) -> None:
-        """The application's database, made on the first start."""
+        """The application's database and its role, made on the first start; `migrate` grants what the role may do."""
         with self._connect() as connection:
-            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [addresses.DATABASE]).fetchone()
-            if found is None:
+            database = connection.execute("SELECT FROM pg_database WHERE datname = %s", [addresses.DATABASE])
+            if not database.rowcount:
                 connection.execute(f'CREATE DATABASE "{addresses.DATABASE}"')
+            role = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [addresses.APP_ROLE])
+            if not role.rowcount:
+                connection.execute(f'CREATE ROLE "{addresses.APP_ROLE}" LOGIN')
 
     def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(addresses.database_url(self.data_dir, "postgres"), autocommit=True, connect_timeout=3)
+        return psycopg.connect(addresses.owner_url(self.data_dir, "postgres"), autocommit=True, connect_timeout=3)
 
 
 class Valkey(Server):

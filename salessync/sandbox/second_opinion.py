@@ -10,6 +10,7 @@ from beancount import loader
 from beancount.core.data import Transaction
 
 from salessync.core.money import minor_digits
+from salessync.sandbox.bookkeeper.beancount_text import CONVERSION
 from salessync.sandbox.findings import Balances
 
 
@@ -26,12 +27,14 @@ def bean_check(file: Path) -> list[str]:
 
 
 def balances(file: Path) -> Balances:
-    """Every account and currency of the file that is not zero, in minor units."""
+    """Every account and currency of the file that is not zero, in minor units; without what only the file's format needs."""
     entries, _, _ = loader.load_file(str(file))
     found: Counter[tuple[str, str]] = Counter()
     for entry in entries:
         if isinstance(entry, Transaction):
             for posting in entry.postings:
+                if posting.account == CONVERSION:
+                    continue
                 assert posting.units is not None and isinstance(posting.units.number, Decimal)
                 currency = posting.units.currency
                 found[posting.account, currency] += _minor(posting.units.number, currency)

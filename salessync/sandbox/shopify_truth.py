@@ -16,6 +16,8 @@ from salessync.sandbox.truth import (
     share,
 )  # fmt: skip
 
+FIRST = "roastery-us"  # of several shops of one kind the first has the vendor's own processor, any other one by its own name
+
 CLEARING = {
     "shopify_payments": "Assets:Clearing:Shopify",
     "paypal": "Assets:Clearing:Paypal",
@@ -34,7 +36,7 @@ def book(channel: str, order: Order, truth: Truth) -> None:
     for item in order.kept:
         _book_part(channel, order, item, GIFT_CARDS if item.product is GIFT_CARD else SALES, truth)
         if item.product.sku in STOCKED:
-            truth.stock[item.product.sku] -= item.quantity
+            truth.shelf(channel, item.product.sku, -item.quantity)
     if order.shipping:
         _book_part(channel, order, order.shipping, SHIPPING, truth)
     truth.put(channel, order.currency, TIPS, -order.tip)
@@ -47,7 +49,8 @@ def book(channel: str, order: Order, truth: Truth) -> None:
 
 def _money(channel: str, payment: Payment) -> str:
     """Where a payment lies; a manual one, which no processor pays out, with the channel."""
-    return CLEARING.get(payment.gateway) or f"Assets:Clearing:{channel.capitalize()}"
+    own = payment.gateway == "shopify_payments" and channel != FIRST
+    return (None if own else CLEARING.get(payment.gateway)) or f"Assets:Clearing:{channel.capitalize()}"
 
 
 def _book_part(channel: str, order: Order, part: Taxed, account: str, truth: Truth) -> None:
@@ -73,7 +76,7 @@ def _book_refund(channel: str, order: Order, refund: Refund, truth: Truth) -> No
     if refund.restock in ("return", "cancel"):
         for item, units, _, _ in refund.items:
             if item.product.sku in STOCKED:
-                truth.stock[item.product.sku] += units
+                truth.shelf(channel, item.product.sku, units)
 
 
 def _book_allowance(channel: str, order: Order, amount: int, truth: Truth) -> None:

@@ -254,7 +254,7 @@ class Till:
             self._put(TIPS if line["type"] == "tip" else SALES, -sign * line["net"])
             self._put(TAX, -sign * line["tax"])
             if line["type"] == "item":
-                self.truth.stock[_SKU[line["sku"]]] -= sign * int(line["quantity"])
+                self.truth.shelf(self.slug, _SKU[line["sku"]], -sign * int(line["quantity"]))
         for tender in ticket.tenders:
             self._put(_drawer(ticket, tender), sign * tender["amount"])
 
@@ -264,7 +264,7 @@ class Till:
             self._put(RETURNS, line["net"])
             self._put(TAX, line["tax"])
             if restock == "return":
-                self.truth.stock[_SKU[line["sku"]]] += int(line["quantity"])
+                self.truth.shelf(self.slug, _SKU[line["sku"]], int(line["quantity"]))
         self._put(_drawer(ticket, ticket.tenders[0]), -amount)
 
     def _put(self, account: str, amount: int) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from salessync.sandbox.catalog import PRODUCTS
+
 SALES = "Income:Sales"
 SHIPPING = "Income:Shipping"
 DISCOUNTS = "Income:Discounts"
@@ -17,6 +19,11 @@ TAX = "Liabilities:Tax-payable"
 TIPS = "Liabilities:Tips"
 GIFT_CARDS = "Liabilities:Gift-cards"
 IN_TRANSIT = "Liabilities:Refunds-in-transit"
+INVENTORY = "Assets:Inventory"
+COST_OF_SALES = "Expenses:Cost-of-sales"
+BASE = "USD"  # what goods cost is kept in the company's currency
+
+COST = {product.sku: product.cost for product in PRODUCTS}
 
 Key = tuple[str, str, str]  # channel, currency, account
 
@@ -37,6 +44,12 @@ class Truth:
     def put(self, channel: str, currency: str, account: str, amount: int) -> None:
         """Add to a balance: debit positive."""
         self.balances[channel, currency, account] += amount
+
+    def shelf(self, channel: str, sku: str, units: int) -> None:
+        """So many units of a product came back to the shelf, or (negative) left it, with what they had cost."""
+        self.stock[sku] += units
+        self.put(channel, BASE, INVENTORY, units * COST[sku])
+        self.put(channel, BASE, COST_OF_SALES, -units * COST[sku])
 
     def add(self, other: "Truth") -> None:
         """Take in another shop's figures."""

@@ -1,7 +1,7 @@
 """A small shop's day, made by the real capture and the real pipeline, with everything in it that a page could stumble over."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from channels import canonical
 from channels.models import ControlDay, Fetch, Mapping, Reading
 from inventory.models import Listing, Product
-from ledger.models import Delivery, Rate
+from ledger import account_rules, periods, rebuild, subscribing
+from ledger.models import AccountRule, BookkeeperAccount, BookkeeperCode, BookkeeperDifference, Delivery, Rate
 from salessync import setup
+from salessync.api import clients
 from tests.records import back, line, refund, sale
 from tests.worlds import World
 
@@ -38,6 +40,7 @@ class Day:
         self._ask()
         self._compare()
         self._hear_persons()
+        self._keep_books()
 
     def _sell(self) -> None:
         world = self.world
@@ -107,6 +110,22 @@ class Day:
         for topic, key in (("customers/data_request", "orders_requested"), ("customers/redact", "orders_to_redact")):
             body = {"shop_domain": NASTY, "customer": {"id": key}, key: [NASTY]}
             self.world.send(json.dumps(body).encode(), channel=self.world.shop, topic=topic)
+
+    def _keep_books(self) -> None:
+        """Programs and subscribers with odd names, a rule that leads nothing, and a Bookkeeper that holds something else."""
+        company = self.world.company
+        clients.create(company=company, name=NASTY, scopes=["sales"], actor="anna")
+        subscribing.create(company=company, url="https://example.com/hooks", topics=["period.closed"], actor="anna")
+        account = account_rules.account_named(company, "Income:Scene")
+        rule = AccountRule(company=company, account=account, category="scene-only", valid_from=date(2026, 9, 1))
+        account_rules.add(rule=rule, actor="anna", sentence=NASTY)
+        rebuild.ask(scope=rebuild.Scope(company.pk), reason=NASTY, actor="anna", rule=rule)
+        BookkeeperAccount.objects.create(company=company, code=NASTY, name=NASTY, kind="income", active=True)
+        BookkeeperCode.objects.create(company=company, account=account, code="4000", actor="anna")
+        BookkeeperDifference.objects.create(
+            company=company, known_as=NASTY, kind="unknown_there", details={"there": {"id": NASTY}}
+        )
+        periods.close(company=company, through=date(2020, 1, 31), actor="anna", reason=NASTY)
 
 
 def number(record: Any, display: str) -> Any:

@@ -1,15 +1,13 @@
-"""How the admin says amounts, lengths of time and JSON; and the figures that are rolled forward."""
+"""How the admin says amounts, lengths of time and JSON; and what coverage looks at."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
 
 from channels import coverage, payload
 from channels.models import Event
-from ledger import running
 from salessync.core import nudge
 from salessync.core.json_lines import json_lines, same_place, text_lines
 from salessync.core.screens import between, moment, money, quantity, remembered, span
@@ -101,42 +99,6 @@ def world(db, monkeypatch):
     cache.clear()
     monkeypatch.setattr(nudge, "nudge", lambda task: False)
     return World()
-
-
-def sums(world):
-    of_ours = running.sums("p.company_id, p.currency", where="a.kind = 'income'")
-    return of_ours.get((world.company.pk, "USD"), (0, 0))
-
-
-def test_sums_over_the_journal_read_only_what_is_new(world, django_assert_num_queries, monkeypatch):
-    assert sums(world) == (0, 0)
-    world.send(sale([line()], id_="S1"))
-    assert sums(world) == (-1000, -1000)
-    with django_assert_num_queries(1):
-        assert sums(world) == (-1000, -1000)
-    world.send(
-        sale([line(units=2)], id_="S2"), sale([line()], id_="S1", version="2", status="voided", payment_status="voided")
-    )
-    monkeypatch.setattr(running, "CHUNK", 1)
-    assert sums(world) == (-2000, -2000)
-
-
-def test_sums_over_a_long_journal_are_taken_up_where_they_were_left(world, monkeypatch):
-    world.send(*(sale([line()], id_=f"S{n}") for n in range(3)))
-    monkeypatch.setattr(running, "CHUNK", 1)
-    monkeypatch.setattr(running, "SECONDS", -1)
-    with pytest.raises(running.StillReading):
-        sums(world)
-    monkeypatch.setattr(running, "SECONDS", 60)
-    assert sums(world) == (-3000, -3000)
-
-
-def test_sums_start_again_with_another_journal(world):
-    world.send(sale([line()]))
-    assert sums(world) == (-1000, -1000)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE core_company SET feed_seq = 0 WHERE id = %s", [world.company.pk])
-    assert sums(world) == (0, 0)
 
 
 def test_coverage_looks_at_the_latest_events_only(world, monkeypatch):

@@ -15,6 +15,7 @@ KEYS = {
     "adyen": """shopperName shopperEmail shopperIP shopperReference shopperStatement shopperTelephone telephoneNumber cardHolderName
         cardBin expiryDate authCode issuerCountry billingAddress.street ownerName iban accountNumber bankAccountNumber
         recurring.shopperReference fraudResultType deviceFingerprint networkTxReference alias""",
+    "books": "email phone first_name last_name address1 street note nickname",
     "bigcommerce": """first_name last_name company street_1 street_2 phone email ip_address ip_address_v6 staff_notes customer_message
         wrapping_message customer_note gift_message cart_id card_iin avs_result cvv_result payment_instrument_token""",
     "clover": """firstName lastName emailAddress phoneNumber address1 address2 address3 cardholderName first6 authCode token note
@@ -48,6 +49,7 @@ _PERSON = "name nickname display_name"
 INSIDE = {
     "adyen": {"billingAddress": "street houseNumberOrName", "deliveryAddress": "street houseNumberOrName", "bankAccount": "iban ownerName",
               "shopperName": "firstName lastName", "card": "holderName number"},
+    "books": {"customer": "name email phone"},
     "bigcommerce": {"form_fields": "name value", "credit_card": "card_holder card_iin", "customer": _PERSON},
     "clover": {"customers": _PERSON, "employee": "name nickname email id", "customer": _PERSON},
     "csv": {"rows": "Customer E-mail Phone Street Note"},
@@ -69,6 +71,7 @@ INSIDE = {
 }  # fmt: skip
 BLOCKS = {
     "adyen": {"billingAddress": {"street": "", "houseNumberOrName": ""}, "shopperName": {"firstName": "", "lastName": ""}},
+    "books": {"buyer": {"email": "", "phone": ""}},
     "bigcommerce": {"form_fields": [{"name": "", "value": ""}], "customer": {"first_name": "", "email": ""}},
     "clover": {"employee": {"name": "", "email": ""}, "cardholder": {"firstName": "", "lastName": ""}},
     "lightspeed": {"user": {"name": "", "username": ""}, "contact": {"name": "", "email": "", "physical_address_1": ""}},

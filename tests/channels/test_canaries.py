@@ -25,7 +25,7 @@ from tests.golden import cases
 from tests.worlds import World
 
 SECRET = "a-secret-of-the-shop"
-BY_CAPTURE = {"adyen", "csv", "paypal"}  # signed in the body, never posted, signed with a certificate
+BY_CAPTURE = {"adyen", "books", "csv", "paypal"}  # signed in the body, never posted, signed with a certificate
 TOPIC_HEADER = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
 
 

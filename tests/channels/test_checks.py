@@ -1,6 +1,7 @@
 """The gate and the proof, failure by failure."""
 
 import json
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from channels.payout import Payout
 from channels.record import Settlement, Tax
 from channels.sale import Discount, Presentment
 from tests.golden import FOLDER
+from tests.records import START, cash_session, manual
 
 
 def record(case="standard/split_tender", index=0):
@@ -234,3 +236,113 @@ def test_a_dispute():
 
     assert dispute() == []
     assert dispute(kind="unknown", state="unknown") == ["UNKNOWN_KIND kind", "UNKNOWN_STATE state"]
+
+
+def test_a_cash_session():
+    moves = [("paid_in", 500), ("paid_out", 200), ("deposit", 3000)]
+    assert wrong(cash_session(takings=4200, expected=11500, counted=11480, movements=moves)) == []
+    assert wrong(cash_session(takings=4200, expected=11501, movements=moves)) == ["EXPECTED_MISMATCH expected"]
+    assert wrong(cash_session(expected=7, movements=moves)) == []  # without takings nothing is proven
+    assert wrong(cash_session(takings=-4200, movements=moves)) == []
+    assert wrong(cash_session(counted=-1, opening_float=-1)) == [
+        "NEGATIVE_AMOUNT opening_float", "NEGATIVE_AMOUNT counted",
+    ]  # fmt: skip
+    assert wrong(cash_session(status="counted")) == ["MISSING_COUNT counted"]
+    for status in ("open", "closed"):
+        assert wrong(cash_session(status=status, counted=5)) == ["COUNTED_MISMATCH counted"]
+    assert wrong(cash_session(status="unknown")) == ["UNKNOWN_STATUS status"]
+    assert wrong(cash_session(closed_at=START - timedelta(seconds=1))) == ["CLOSED_BEFORE_OPENED closed_at"]
+    assert wrong(cash_session(movements=[("unknown", -5)])) == [
+        "UNKNOWN_TYPE movements[0].type", "NEGATIVE_AMOUNT movements[0].amount",
+    ]  # fmt: skip
+    twice = cash_session(movements=[("deposit", 5), ("deposit", 5)])
+    twice.movements[1].id = "m1"
+    assert wrong(twice) == ["DUPLICATE_MOVEMENT movements[1].id"]
+
+
+def test_what_moved_after_the_close_was_there_at_the_close():
+    session = cash_session(
+        takings=0, expected=10000, closed_at=START + timedelta(hours=8), movements=[("deposit", 9000)]
+    )
+    session.movements[0].at = START + timedelta(hours=9)
+    assert wrong(session) == []
+    session.movements[0].at = START + timedelta(hours=8)
+    assert wrong(session) == ["EXPECTED_MISMATCH expected"]
+
+
+BANK, EQUITY = "Assets:Bank:Main", "Equity:Opening-balances"
+
+
+def test_an_entry_by_hand():
+    assert wrong(manual([(BANK, 500), (EQUITY, -500)])) == []
+    assert wrong(manual([(BANK, 500), (EQUITY, -500)], kind="unknown", reason=" ")) == [
+        "UNKNOWN_KIND kind", "MISSING_REASON reason",
+    ]  # fmt: skip
+    assert wrong(manual([(BANK, 500), (EQUITY, -499)])) == ["UNBALANCED postings"]
+    assert wrong(manual([(BANK, 500, "EUR"), (EQUITY, -500, "EUR")])) == []
+    assert wrong(manual([(BANK, 500, "XXQ"), (EQUITY, -500, "XXQ")])) == [
+        "UNKNOWN_CURRENCY postings[0].currency", "UNKNOWN_CURRENCY postings[1].currency",
+    ]  # fmt: skip
+    assert wrong(manual([(BANK, 0)])) == ["TOO_FEW_POSTINGS postings", "EMPTY_POSTING postings[0].amount"]
+    assert wrong(manual([])) == ["TOO_FEW_POSTINGS postings"]
+
+
+def test_an_entry_in_several_currencies_says_what_each_part_is_worth():
+    assert wrong(manual([(BANK, 100, "EUR", 110), (EQUITY, -110, "USD", -110)])) == []
+    assert wrong(manual([(BANK, 100, "EUR", 110), (EQUITY, -110, "USD")])) == [
+        "MISSING_BASE_AMOUNT postings[1].base_amount"
+    ]
+    assert wrong(manual([(BANK, 100, "EUR", 110), (EQUITY, -110, "USD", -111)])) == ["UNBALANCED_BASE postings"]
+    assert wrong(manual([(BANK, 100, "EUR", -110), (EQUITY, 110, "USD", 110)])) == [
+        "OPPOSITE_SIGNS postings[0].base_amount"
+    ]
+
+
+def test_an_entry_in_one_currency_may_say_its_worth_and_then_all_of_it():
+    assert wrong(manual([(BANK, 100, "EUR", 110), (EQUITY, -100, "EUR", -110)])) == []
+    assert wrong(manual([(BANK, 100, "EUR", 110), (EQUITY, -100, "EUR", -109)])) == ["UNBALANCED_BASE postings"]
+    assert wrong(manual([(BANK, 100, "EUR", 110), (EQUITY, -100, "EUR")])) == [
+        "MISSING_BASE_AMOUNT postings[1].base_amount"
+    ]
+    # a rate that changed: nothing moves but the worth
+    assert wrong(manual([(BANK, 0, "EUR", 110), ("Income:FX-gain-loss", 0, "EUR", -110)])) == []
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        "",
+        "Assets",
+        "Assets:",
+        "assets:Bank",
+        "Bank:Main",
+        "Assets:bank",
+        "Assets:Bank Main",
+        "Assets::Bank",
+        "Assets:Bänk",
+        "Assets:Bank\n",
+    ],
+)
+def test_an_account_is_a_full_name(account):
+    assert wrong(manual([(account, 5), (EQUITY, -5)])) == ["BAD_ACCOUNT postings[0].account"]
+
+
+@pytest.mark.parametrize(
+    "account", ["Assets:Bank:Main", "Expenses:Bad-debts", "Equity:9", "Liabilities:Loan:Stripe-eu", "Income:X"]
+)
+def test_names_of_accounts(account):
+    assert wrong(manual([(account, 5), (EQUITY, -5)])) == []
+
+
+def test_the_headline_of_an_entry_is_what_it_debits():
+    assert manual([(BANK, 500), ("Assets:Till:A", 20), (EQUITY, -520)]).amount == 520
+    assert manual([(BANK, 100, "EUR", 110), (EQUITY, -110, "USD", -110)]).amount == 0
+
+
+def test_the_gate_of_the_new_types():
+    assert [p.code for p in checks.gate({"type": "cash_session"})] == [
+        "MISSING_ID", "MISSING_AMOUNT", "MISSING_CURRENCY", "MISSING_STATUS",
+    ]  # fmt: skip
+    assert [p.code for p in checks.gate({"type": "manual"})] == [
+        "MISSING_ID", "MISSING_POSTINGS", "MISSING_CURRENCY", "MISSING_REASON",
+    ]  # fmt: skip

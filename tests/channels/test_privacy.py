@@ -19,7 +19,7 @@ from channels.canonical import without_person
 from channels.client import Account
 from channels.models import Channel, Event, Forgotten, PrivacyRequest, Transaction, TransactionVersion
 from channels.sale import Sale
-from ledger import bookkeeper, outbox
+from ledger import bookkeeper, messages
 from ledger.models import JournalEntry
 from salessync import pipeline, verify
 from salessync.core import nudge
@@ -572,10 +572,10 @@ def test_what_bookkeeper_holds_from_before_is_the_same_entry(shop):
     """An answer that was lost, then a redaction, then the same entry once more: it is there already."""
     shop.post("orders/paid", order(9001))
     entry = JournalEntry.objects.get().pk
-    sent = outbox._messages([entry])[entry]
+    sent = messages.of([entry])[entry]
     held = bookkeeper.Held(sent.id, sent.seq, "receipt", msgspec.json.decode(msgspec.json.encode(sent)))
     shop.post("customers/redact", redact())
-    again = outbox._messages([entry])[entry]
+    again = messages.of([entry])[entry]
     assert bytes(again.record) != bytes(sent.record)
     assert bookkeeper.same_entry(again, held)
     other = msgspec.structs.replace(again, record=msgspec.Raw(bytes(again.record).replace(b"3266", b"3267")))

@@ -203,3 +203,34 @@ def test_a_customer_is_a_hash_or_nothing():
     data = event() | {"customer": {"ref": "ada@canary.example"}}
     assert "canary" not in json.dumps(STANDARD.scrub(data))
     assert codes(STANDARD.scrub(data)) == codes(data) == ["BAD_FIELD customer.ref"]
+
+
+# --- a drawer's session
+
+
+def test_a_sessions_times_are_brought_to_utc():
+    (record,) = normalize(event("drawer_deposited"))
+    text = canonical.encode(record)
+    assert b'"opened_at":"2026-09-01T12:30:00Z","closed_at":"2026-09-01T22:05:00Z"' in text
+    assert b'"at":"2026-09-01T23:00:00Z"' in text
+    assert (record.reckoned, record.amount) == (44980, 44950)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"opened_at": None}, "BAD_TIME opened_at"),
+        ({"opening_float": -1}, "BAD_AMOUNT opening_float"),
+        ({"status": "ajar"}, "UNKNOWN_VALUE status"),
+        ({"movements": [{"id": "m", "type": "gift", "amount": 1}]}, "UNKNOWN_VALUE movements[0].type"),
+        ({"movements": [{"id": "m", "type": "deposit", "amount": 1, "by": "Ada"}]}, "UNKNOWN_FIELD movements[0].by"),
+    ],
+)
+def test_what_does_not_fit_a_session_is_refused_by_name(change, found):
+    assert codes(event("drawer_open") | change)[0] == found
+
+
+def test_a_card_number_in_a_memo_goes():
+    data = event("drawer_counted")
+    data["movements"][0]["memo"] = CARD
+    assert CARD not in json.dumps(STANDARD.scrub(data))

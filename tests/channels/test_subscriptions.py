@@ -11,14 +11,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from channels import poll, subscriptions
+from channels import missed, poll, subscriptions
 from channels.adapters.shopify import Shopify
 from channels.calls import AccessRefused
+from channels.capture import capture
 from channels.client import Limits
 from channels.models import Channel, Reading
 from channels.subscriptions import NotConnectable, connect
-from salessync import tasks
+from salessync import pipeline, tasks
 from salessync.core.models import AuditRow
+from tests.golden import FOLDER
 from tests.worlds import World
 
 pytestmark = pytest.mark.django_db
@@ -275,6 +277,22 @@ def test_what_the_vendor_ended_is_made_again_and_its_lists_are_asked_at_once(con
     assert "orders/create" in caplog.text
 
 
+def test_what_was_missed_meanwhile_is_told_once_the_lists_are_read(connected, vendor, caplog):
+    del vendor.hooks["orders/create"]
+    subscriptions.check_due()
+    assert missed.report() == 0  # not read yet
+    order = (FOLDER / "shopify" / "split_transactions" / "event.json").read_bytes()
+    capture(channel=connected, headers={}, body=order, mode="poll", received_at=timezone.now(), topic="orders/updated")
+    while pipeline.run_batch():
+        pass
+    Reading.objects.filter(channel=connected).update(read_at=timezone.now())
+    assert missed.report() == 1
+    action, data = told(connected)[-1]
+    assert (action, data["changes"], data["by_type"]) == ("missed meanwhile", 1, {"sale": 1})
+    assert data["ids"][0].startswith("sale ") and "missed 1 changes" in caplog.text
+    assert missed.report() == 0
+
+
 def test_where_nothing_is_missing_nothing_happens(connected, vendor):
     before = told(connected)
     assert subscriptions.check_due() == 1
@@ -353,5 +371,6 @@ def test_what_time_does_not_suffice_for_is_logged(connected, caplog):
 def test_the_task_looks_at_this_hours_channels(monkeypatch):
     asked = []
     monkeypatch.setattr(subscriptions, "check_due", lambda *, hour: asked.append(hour))
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)  # the test's own is one of them
     tasks.check_subscriptions()
     assert asked[0] in range(24)

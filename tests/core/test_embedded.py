@@ -58,7 +58,7 @@ def folder() -> Iterator[Path]:
 
 
 def execute(data_dir: Path, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(addresses.database_url(data_dir), autocommit=True) as connection:
+    with psycopg.connect(addresses.owner_url(data_dir), autocommit=True) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 

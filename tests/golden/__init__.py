@@ -13,13 +13,19 @@ from typing import Any
 
 import msgspec
 
-from channels import adapter, canonical, payload
+from channels import adapter, canonical, checks, payload
 from channels.adapter import Context, Ignored
 from channels.canonical import AnyRecord
+from channels.cash_session import CashSession
+from channels.charge import Charge
+from channels.dispute import Dispute
 from channels.family import Member, family_key, gather
+from channels.manual import Manual
+from channels.payout import Payout
 from channels.record import Jurisdiction
-from ledger import recipes
-from ledger.recipes import Leg, Policy
+from ledger import drawer, recipes, settlement
+from ledger.legs import Leg, Legs, Policy
+from ledger.settlement import Booked, Known
 from salessync.core.money import to_major
 from salessync.core.problems import Refused
 
@@ -83,27 +89,70 @@ class Case:
 
 
 def _entries(records: list[AnyRecord], channel: str) -> str:
-    """What stands in the journal for these records, family by family; empty where they call for nothing."""
+    """What stands in the journal for these records: family by family, then what settles them; empty where they call for nothing."""
     families: dict[str, list[Member]] = {}
     for number, record in enumerate(records):
         if record.record_type in ("sale", "refund", "charge"):
             families.setdefault(family_key(record), []).append(Member(number, record))
-    text = []
+    policy = Policy(channel)
+    booked: dict[int, Legs] = {}
     for members in families.values():
-        for number, legs in recipes.postings(gather(members), Policy(channel)).items():
-            if legs:
-                text.append(_entry(records[number], legs))
-    return "\n".join(text)
+        booked |= recipes.postings(gather(members), policy)
+    known = _known(records, booked)
+    for number, record in enumerate(records):
+        if record.record_type not in ("sale", "refund", "charge") and not checks.check(record):
+            booked[number] = _settled(record, known, policy)
+    return "\n".join(_entry(records[number], legs) for number, legs in booked.items() if legs)
+
+
+def _settled(record: AnyRecord, known: dict[str, Known], policy: Policy) -> Legs:
+    """In books kept in the record's own currency."""
+    if isinstance(record, Payout):
+        return settlement.payout_legs(record, known, policy, record.currency, None)
+    if isinstance(record, Dispute):
+        charged = known.get(record.tender_reference or "", Known()).booked
+        clearing = charged.account if charged else policy.clearing(record.source.adapter)
+        return settlement.dispute_legs(record, clearing, policy)
+    if isinstance(record, CashSession):
+        return drawer.cash_session_legs(record, policy)
+    assert isinstance(record, Manual)
+    return settlement.manual_legs(record)
+
+
+def _known(records: list[AnyRecord], booked: dict[int, Legs]) -> dict[str, Known]:
+    """What a payout's lines can know: of the records of the same payload only."""
+    tenders = {
+        leg.path: (leg, records[number].currency)
+        for number, legs in booked.items()
+        for leg in legs
+        if leg.path.startswith("tenders/")
+    }
+    found: dict[str, Known] = {}
+    for record in records:
+        id_ = record.source.id
+        if isinstance(record, Charge):
+            leg, currency = tenders.get(f"tenders/{id_}", (None, ""))
+            of = Booked(leg.account, currency, leg.amount, leg.amount) if leg else None
+            found[id_] = Known(of, tuple(record.fees))
+        elif isinstance(record, Dispute):
+            found[id_] = Known(dispute_fee=settlement.booked_fee(record))
+        elif isinstance(record, Payout):
+            found.setdefault(id_, Known(failed=record, failed_known=found))
+    return found
 
 
 def _entry(record: AnyRecord, legs: list[Leg]) -> str:
-    assert sum(leg.amount for leg in legs) == 0, "an entry that does not balance"
+    if not any(leg.currency for leg in legs):
+        assert sum(leg.amount for leg in legs) == 0, "an entry that does not balance"
+    else:
+        assert sum(leg.base or 0 for leg in legs) == 0, "an entry that does not balance in the company's currency"
     lines = [
         f"{record.record_type} {record.source.number or record.source.id}, {record.business_date}, {record.currency}"
     ]
     for leg in sorted(legs, key=lambda leg: leg.amount < 0):
-        what = " · ".join(part for part in (leg.path, leg.tax_code, leg.category) if part)
-        lines.append(f"  {leg.account:<44}{to_major(leg.amount, record.currency):>14}  {what}")
+        currency = leg.currency or record.currency
+        what = " · ".join(part for part in (leg.path, leg.tax_code, leg.category, leg.currency) if part)
+        lines.append(f"  {leg.account:<44}{to_major(leg.amount, currency):>14}  {what}")
     return "\n".join(lines) + "\n"
 
 

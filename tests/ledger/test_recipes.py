@@ -4,6 +4,8 @@ from collections import defaultdict
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from channels.charge import Charge
 from channels.family import Member, gather
@@ -227,3 +229,192 @@ def test_a_marketplace_tax_of_a_refund_goes_back_where_it_came_from():
     sold.taxes = [Tax(name="State", jurisdiction="US-NY", rate="4", amount=40, collector="marketplace")]
     found = book(sale([sold]), refund([back(sold, units=1, net=1000, tax=40)]))[1]
     assert found["Assets:Clearing:Shop-marketplace-tax"] == 40
+
+
+# --- exchanges
+
+
+def exchange(*, tenders="card", **more):
+    new = line("n1", price=2500, taxes=[("US-NY", "State", "4", 100)], exchange="l1")
+    old = line("l1", units=-1, price=900, taxes=[("US-NY", "State", "4", -36)])
+    return sale([new, old], tenders, **more)
+
+
+def test_what_came_back_in_an_exchange_is_a_return_and_only_the_difference_is_paid():
+    assert book(exchange()) == {
+        "Assets:Clearing:Stripe": 1664, "Income:Sales": -2500, "Income:Returns": 900, "Liabilities:Tax-payable": -64,
+    }  # fmt: skip
+
+
+def test_an_exchange_with_tax_in_its_prices():
+    new = line("n1", price=2380, taxes=[("DE", "MwSt", "19", 380)])
+    old = line("l1", units=-1, price=1190, taxes=[("DE", "MwSt", "19", -190)])
+    found = book(sale([new, old], inclusive=True))
+    assert (found["Income:Sales"], found["Income:Returns"], found["Liabilities:Tax-payable"]) == (-2000, 1000, -190)
+
+
+def test_a_negative_fee_is_a_fee_and_a_returned_gift_card_a_liability():
+    lines = [line(price=5000, taxes=[]), line("f", units=-1, price=500, taxes=[], type_="fee")]
+    lines.append(line("g", units=-1, price=1000, taxes=[], type_="gift_card_sale"))
+    assert book(sale(lines)) == {
+        "Assets:Clearing:Stripe": 3500, "Income:Sales": -5000, "Income:Fees": 500, "Liabilities:Gift-cards": 1000,
+    }  # fmt: skip
+
+
+def test_an_exchange_that_is_given_back_leaves_nothing():
+    sold = exchange()
+    found = book(sold, refund([RefundLine(type="adjustment", net=1664)]))
+    assert found[1]["Liabilities:Tax-payable"] == 64
+    assert sum(found[1][account] for account in found[1] if account.startswith("Income:")) == 1600
+
+
+# --- gift cards, store credit, deposits
+
+
+def test_a_gift_card_is_sold_and_redeemed():
+    assert book(sale([line(price=5000, taxes=[], type_="gift_card_sale")])) == {
+        "Assets:Clearing:Stripe": 5000, "Liabilities:Gift-cards": -5000,
+    }  # fmt: skip
+    redeemed = card(1040, type="gift_card", processor=None)
+    assert book(sale([line()], [redeemed]))["Liabilities:Gift-cards"] == 1040
+
+
+def test_a_gift_card_below_its_face_value_is_owed_in_full():
+    sold = line(price=5000, discount=500, taxes=[], type_="gift_card_sale")
+    found = book(sale([sold]), refund([back(sold, units=1, net=4500)]))
+    assert found[0] == {"Assets:Clearing:Stripe": 4500, "Liabilities:Gift-cards": -5000, "Income:Discounts": 500}
+    assert found[1] == {"Assets:Clearing:Stripe": -4500, "Liabilities:Gift-cards": 5000, "Income:Allowances": -500}
+
+
+def test_store_credit_is_issued_by_a_refund_and_used_as_a_tender():
+    sold = line()
+    credit = [RefundTender(id="c", type="store_credit", amount=1040)]
+    found = book(sale([sold]), refund([back(sold, units=1, net=1000, tax=40)], credit))
+    assert found[1]["Liabilities:Store-credit"] == -1040
+    used = card(1040, type="store_credit", processor=None)
+    assert book(sale([line()], [used]))["Liabilities:Store-credit"] == 1040
+
+
+def test_a_deposit_is_owed_until_the_sale_that_uses_it():
+    taken = sale([line(price=3000, taxes=[], type_="deposit")])
+    assert book(taken) == {"Assets:Clearing:Stripe": 3000, "Liabilities:Customer-deposits": -3000}
+    goods = [line(price=10000, taxes=[]), line("d", units=-1, price=3000, taxes=[], type_="deposit")]
+    assert book(sale(goods)) == {
+        "Assets:Clearing:Stripe": 7000, "Income:Sales": -10000, "Liabilities:Customer-deposits": 3000,
+    }  # fmt: skip
+
+
+# --- discounts of a platform, tax of a marketplace
+
+
+def test_a_platform_pays_no_discount_on_what_comes_back():
+    sold = line(units=3, price=1000, discount=300, taxes=[])
+    sold.discounts = [Discount(amount=100, funded_by="platform"), Discount(amount=200)]
+    one = refund([back(sold, units=1, net=900)], id_="R1")
+    two = refund([back(sold, units=2, net=1800)], id_="R2", minutes=90)
+    found = book(sale([sold]), one, two)
+    platform = [entry["Assets:Clearing:Shop-platform"] for entry in found]
+    assert platform == [100, -33, -67]
+    assert found[1]["Income:Returns"] == 933
+
+
+def test_a_platforms_discount_with_tax_in_the_price_and_an_amount_only_refund():
+    sold = line(price=1190, discount=119, taxes=[("DE", "MwSt", "19", 171)])
+    sold.discounts = [Discount(amount=119, funded_by="platform")]
+    found = book(sale([sold], inclusive=True), refund([RefundLine(type="adjustment", net=1071)], inclusive=True))
+    assert found[0]["Assets:Clearing:Shop-platform"] == 100
+    assert found[1]["Assets:Clearing:Shop-platform"] == -100
+
+
+# --- tips on the payment
+
+
+def tipped(tip=300, **more):
+    return sale([line()], [card(1040 + tip, tip=tip)], **more)
+
+
+def test_a_tip_that_only_the_payment_tells_is_owed_to_the_staff():
+    assert book(tipped()) == {
+        "Assets:Clearing:Stripe": 1340, "Income:Sales": -1000, "Liabilities:Tax-payable": -40, "Liabilities:Tips": -300,
+    }  # fmt: skip
+
+
+def test_a_tip_that_the_sale_knows_is_booked_once():
+    lines = [line(), line("tip", type_="tip", price=300, taxes=[])]
+    assert book(sale(lines, [card(1340, tip=300)]))["Liabilities:Tips"] == -300
+    assert book(sale(lines, [card(1340, tip=300)]))["Assets:Clearing:Stripe"] == 1340
+
+
+def test_what_was_paid_beyond_sale_and_tip_is_owed_to_the_buyer():
+    found = book(sale([line()], [card(1400, tip=300)]))
+    assert (found["Liabilities:Tips"], found.get("Assets:Receivable")) == (-300, -60)
+    assert book(sale([line()], [card(1100, tip=0)]))["Assets:Receivable"] == -60
+    assert "Liabilities:Tips" not in book(sale([line()], [card(1040, tip=300)]))  # short of the sale, not beyond it
+
+
+def test_the_sale_goes_back_and_the_tip_stays():
+    sold = tipped()
+    found = book(sold, refund([RefundLine(type="adjustment", net=1040)]))[1]
+    assert found == {"Assets:Clearing:Stripe": -1040, "Liabilities:Tax-payable": 40, "Income:Allowances": 1000}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_sale_and_tip_go_back_in_any_parts(data):
+    """Law 5, where the tip is no part of the sale's total: by tip lines, by goods and by amount, in any order."""
+    tip = data.draw(st.integers(1, 500))
+    own = data.draw(st.sampled_from([0, 100]))
+    goods = line(taxes=[("US-NY", "State", "4", 40), ("US-NY-NYC", "City", "4.5", 45)])
+    lines = [goods] + ([line("tip", type_="tip", price=own, taxes=[])] if own else [])
+    sold = sale(lines, [card(1085 + own + tip, tip=own + tip)])
+    parts = []
+    left = sold.totals.total + tip
+    if data.draw(st.booleans()):
+        told = data.draw(st.integers(1, own + tip))
+        parts.append([RefundLine(type="tip", line="tip" if own else None, net=told)])
+        left -= told
+    if data.draw(st.booleans()) and left >= 1085:
+        parts.append([back(goods, units=1, net=1000, tax=85)])
+        left -= 1085
+    while left:
+        amount = data.draw(st.integers(1, left)) if data.draw(st.booleans()) else left
+        parts.append([RefundLine(type="adjustment", net=amount)])
+        left -= amount
+    made = [refund(of, id_=f"R{i}", minutes=i) for i, of in enumerate(data.draw(st.permutations(parts)))]
+    sums = defaultdict(int)
+    for entry in book(sold, *made):
+        for account, amount in entry.items():
+            sums["revenue" if account.startswith("Income:") else account] += amount
+    assert {account: amount for account, amount in sums.items() if amount} == {}
+
+
+def test_a_cancelled_sale_with_a_tip_keeps_what_was_captured():
+    found = book(tipped(status="cancelled"), refund([RefundLine(type="adjustment", net=1340)]))
+    assert found[0]["Liabilities:Tips"] == -300
+    assert {a: found[0].get(a, 0) + found[1].get(a, 0) for a in found[1] if not a.startswith("Income")} == {
+        "Assets:Clearing:Stripe": 0, "Liabilities:Tax-payable": 0, "Liabilities:Tips": 0,
+    }  # fmt: skip
+
+
+# --- clearing names
+
+
+def test_sale_and_payout_come_to_the_same_account():
+    policy = Policy("main-shop", processors={"shopify": "main-shop", "stripe": "stripe-eu"})
+    assert (
+        policy.clearing(None)
+        == policy.clearing("shopify")
+        == policy.clearing("main-shop")
+        == "Assets:Clearing:Main-shop"
+    )
+    assert policy.clearing("stripe") == policy.clearing("stripe-eu") == "Assets:Clearing:Stripe-eu"
+    assert policy.clearing("klarna") == "Assets:Clearing:Klarna"
+    assert book(sale([line()]), policy=policy)["Assets:Clearing:Stripe-eu"] == 1040
+
+
+def test_kinds_lead_rules():
+    legs = recipes.sale_legs(sale([line(discount=200)]), [card(800)], POLICY)
+    assert {leg.path: leg.kind for leg in legs} == {
+        "lines/1/gross": "item", "lines/1/discount": "item", "lines/1/taxes/0": None, "tenders/t1": "card",
+        "totals/due": None,
+    }  # fmt: skip

@@ -37,10 +37,16 @@ class RunningBookkeeper:
         self.process.stdout.close()
 
     def fail(self, mode, times=1, **more) -> None:
-        answer = requests.post(
-            self.url.replace("entries", "_faults"), json={"mode": mode, "times": times, **more}, timeout=5
-        )
+        self.by_hand("faults", mode=mode, times=times, **more)
+
+    def by_hand(self, what, **order) -> None:
+        """What a person does in Bookkeeper: edit, delete, restore, account, lock."""
+        answer = requests.post(self.url.replace("entries", f"_{what}"), json=order, timeout=5)
         assert answer.status_code == 200, answer.text
+
+    def told(self, page) -> dict:
+        """accounts or lock."""
+        return requests.get(self.url.replace("entries", page), timeout=5).json()
 
     def accepted(self) -> dict[str, str]:
         """id → acknowledgement, read from its own file."""

@@ -224,7 +224,8 @@ def test_its_books_check_in_every_kind_of_currency(bookkeeper):
     assert balances(bookkeeper.file) == {
         "Assets:Till:Main": {"USD": "25.00", "JPY": "500", "KWD": "1.234"},
         "Income:Sales": {"USD": "-25.00", "JPY": "-500", "KWD": "-1.234"},
-        "Assets:Clearing:Stripe": {"EUR": "-92.64", "USD": "0.02"},
+        "Assets:Clearing:Stripe": {"EUR": "-92.64"},
+        "Equity:Conversion-differences": {"USD": "0.02"},
         "Assets:Bank": {"USD": "100.97"},
         "Expenses:Fx": {"USD": "0.08"},
     }
@@ -254,3 +255,73 @@ def test_faults_come_as_ordered_and_end(bookkeeper):
     assert results(post(bookkeeper, [entry()]))[0]["status"] == "duplicate"
     order = requests.post(bookkeeper.url.replace("entries", "_faults"), json={"mode": "no such"}, timeout=5)
     assert order.status_code == 400
+
+
+# --- what people do in it by hand
+
+
+def get(bookkeeper, **params):
+    return requests.get(bookkeeper.url, params=params, timeout=5).json()["entries"]
+
+
+def test_a_page_is_as_long_as_it_was_asked_for(bookkeeper):
+    post(bookkeeper, [entry(n) for n in range(1, 6)])
+    assert [e["seq"] for e in get(bookkeeper, after=1, limit=2)] == [2, 3]
+    post(bookkeeper, [entry(7, id="other:7", seq=2)], key="msg_2")
+    assert [e["id"] for e in get(bookkeeper, after=1, limit=1)] == [
+        "acme:2",
+        "other:7",
+    ]  # one number is never torn apart
+    assert requests.get(bookkeeper.url, params={"after": 0, "limit": "all"}, timeout=5).status_code == 400
+
+
+def test_an_edited_entry_is_told_as_it_is_now_and_still_taken_for_the_one_that_was_sent(bookkeeper):
+    [receipt] = results(post(bookkeeper, [entry(1)]))
+    bookkeeper.by_hand("edit", id="acme:1", changes={"date": "2026-12-24"})
+    assert get(bookkeeper, id="acme:1")[0]["date"] == "2026-12-24"
+    assert "2026-12-24 *" in bookkeeper.file.read_text()
+    assert results(post(bookkeeper, [entry(1)], key="msg_2")) == [receipt | {"status": "duplicate"}]
+
+
+def test_a_deleted_entry_is_gone_or_marked_and_a_marked_one_comes_back(bookkeeper):
+    post(bookkeeper, [entry(n) for n in range(1, 4)])
+    bookkeeper.by_hand("delete", id="acme:1")
+    bookkeeper.by_hand("delete", id="acme:2", mark=True)
+    assert [(e["id"], e.get("deleted")) for e in get(bookkeeper, after=0)] == [("acme:2", True), ("acme:3", None)]
+    assert balances(bookkeeper.file)["Assets:Till:Main"] == {"USD": "12.50"}
+    bookkeeper.kill()
+    bookkeeper.start()
+    assert balances(bookkeeper.file)["Assets:Till:Main"] == {"USD": "12.50"}
+    bookkeeper.by_hand("restore", id="acme:2")
+    assert [r["status"] for r in results(post(bookkeeper, [entry(1), entry(2)], key="msg_2"))] == ["accepted", "duplicate"]  # fmt: skip
+    assert balances(bookkeeper.file)["Assets:Till:Main"] == {"USD": "37.50"}
+    order = requests.post(bookkeeper.url.replace("entries", "_delete"), json={"id": "acme:9"}, timeout=5)
+    assert order.status_code == 404
+    assert requests.post(bookkeeper.url.replace("entries", "_edit"), json={}, timeout=5).status_code == 400
+
+
+def test_nothing_is_booked_on_a_closed_account_or_a_closed_day(bookkeeper):
+    post(bookkeeper, [entry(1)])
+    bookkeeper.by_hand("account", code="Income:Sales", name="Sales", active=False)
+    bookkeeper.by_hand("account", code="4000", name="Turnover")
+    assert bookkeeper.told("accounts")["accounts"] == [
+        {"code": "4000", "name": "Turnover", "kind": "asset", "active": True},
+        {"code": "Assets:Till:Main", "name": "Main", "kind": "asset", "active": True},
+        {"code": "Income:Sales", "name": "Sales", "kind": "income", "active": False},
+    ]
+    [refused] = results(post(bookkeeper, [entry(2)], key="msg_2"))
+    assert (refused["status"], refused["error"]) == ("refused", "the account Income:Sales is closed")
+    bookkeeper.by_hand("account", code="Income:Sales", name="Sales", active=True)
+    bookkeeper.by_hand("lock", through="2026-09-01")
+    assert bookkeeper.told("lock") == {"through": "2026-09-01"}
+    late = [entry(2), entry(3, date="2026-09-02"), entry(1)]
+    assert [r["status"] for r in results(post(bookkeeper, late, key="msg_3"))] == ["refused", "accepted", "duplicate"]
+    bookkeeper.by_hand("lock", through=None)
+    assert results(post(bookkeeper, [entry(2)], key="msg_4"))[0]["status"] == "accepted"
+
+
+def test_reading_back_fails_when_it_is_told_to_and_pushing_does_not(bookkeeper):
+    bookkeeper.fail("503", of="read")
+    assert results(post(bookkeeper, [entry(1)]))[0]["status"] == "accepted"
+    assert requests.get(bookkeeper.url, params={"after": 0}, timeout=5).status_code == 503
+    assert [e["id"] for e in get(bookkeeper, after=0)] == ["acme:1"]

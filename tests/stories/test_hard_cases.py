@@ -94,7 +94,7 @@ def test_an_exchange_with_money_back(world):
     exchange = sale([taken_back, cap], [], id_="X")
     world.send(exchange)
     assert exchange.totals.total == -500
-    assert world.balances()[SALES] == -1500
+    assert world.balances()[SALES] + world.balances()["Income:Returns"] == -1500
     assert world.stock() == {"MUG": (100, 0), "CAP": (2, 0)}
     assert world.balances()["Assets:Receivable"] == -500  # owed to the customer until the refund that pays it out
 
@@ -144,9 +144,18 @@ def test_a_dispute_is_kept_through_every_state_and_moves_no_revenue(world):
         source=source("dp_1"), occurred_at=START, timezone="UTC", business_date=date(2026, 9, 5), currency="USD",
         tender_reference="ch_1", kind="chargeback", state="needs_response", amount=1040, fee=1500,
     )  # fmt: skip
-    world.send(sale([line()]), dispute, later(dispute, "2", state="won"), later(dispute, "3", state="lost"))
+    sold = {CARD: 1040, SALES: -1000, TAX: -40}
+    taken = f"Assets:Clearing:{world.till.slug.capitalize()}"
+    world.send(sale([line()]), dispute)
+    disputed = {taken: -2540, "Assets:Disputed-funds": 1040, "Expenses:Dispute-fees": 1500}
+    assert world.balances() == sold | disputed
+    world.send(later(dispute, "2", state="won"))
+    assert world.balances() == sold | {taken: -1500, "Expenses:Dispute-fees": 1500}
+    world.send(later(dispute, "3", state="lost"))
+    assert world.balances() == sold | {taken: -2540, "Expenses:Chargebacks": 1040, "Expenses:Dispute-fees": 1500}
     assert Transaction.objects.get(type="dispute", company_id=world.company.pk).status == "lost"
-    assert world.balances() == {CARD: 1040, SALES: -1000, TAX: -40}
+    world.send(later(dispute, "4", state="won"), dispute)
+    assert world.balances() == sold | {taken: -1500, "Expenses:Dispute-fees": 1500}
 
 
 def test_a_tax_that_the_marketplace_collects_is_never_ours(world):
@@ -278,7 +287,7 @@ def test_a_charge_of_a_known_payment_adds_no_money(world):
     world.send(charge(), channel=pay)
     world.send(charge(source=source("ch_2"), order_reference="S1"), channel=pay)
     assert world.states() == {"posted": 3}
-    assert world.balances() == {CARD: 1040, SALES: -1000, TAX: -40}
+    assert world.balances() == {f"Assets:Clearing:Pay-{world.company.slug}": 1040, SALES: -1000, TAX: -40}
 
 
 def test_what_two_orders_could_be_meant_by_is_not_guessed(world):

@@ -39,6 +39,7 @@ class Adyen(Adapter):
     name = "adyen"
     label = "Adyen"
     settles = True
+    is_processor = True
     topics = frozenset(EVENT) | frozenset(NOTHING) | TRANSFERS
     missing = {
         "sales": "Adyen knows money, not goods: sales come from the shop or till that it takes the money for.",

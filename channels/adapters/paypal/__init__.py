@@ -34,6 +34,7 @@ class PayPal(Adapter):
     name = "paypal"
     label = "PayPal"
     settles = True
+    is_processor = True
     topics = TOPICS
     kept_headers = frozenset({
         "paypal-transmission-id", "paypal-transmission-time", "paypal-cert-url", "paypal-auth-algo", "paypal-auth-version",

@@ -52,6 +52,7 @@ class Shopify(Client, Adapter):
 
     name = "shopify"
     label = "Shopify"
+    is_processor = True  # Shopify Payments
     topics = TOPICS
     privacy_topics = frozenset(privacy.KINDS)  # set up with the app, not by subscription
     kept_headers = frozenset({

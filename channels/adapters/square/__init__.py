@@ -52,6 +52,7 @@ class Square(Adapter):
     name = "square"
     label = "Square"
     settles = True
+    is_processor = True
     topics = ORDER_TOPICS | OBJECT_TOPICS
     kept_headers = frozenset({
         "square-environment", "square-initial-delivery-timestamp", "square-retry-number", "square-retry-reason",

@@ -33,6 +33,7 @@ class Stripe(Client, Adapter):
     name = "stripe"
     label = "Stripe"
     settles = True
+    is_processor = True
     missing: ClassVar[Mapping[str, str]] = {
         "sales": "Stripe knows what was paid, not what was sold; its charges complete the sales of a shop.",
         "edits": "What was sold, and so what is edited, is the shop's.",

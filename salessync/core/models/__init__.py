@@ -1,4 +1,6 @@
+from salessync.core.models.api_client import ApiAnswer, ApiClient, ApiPace, ApiSecret
 from salessync.core.models.audit import AuditRow
 from salessync.core.models.company import Company
+from salessync.core.models.seal import Seal
 
-__all__ = ["AuditRow", "Company"]
+__all__ = ["ApiAnswer", "ApiClient", "ApiPace", "ApiSecret", "AuditRow", "Company", "Seal"]

@@ -14,7 +14,8 @@ class Command(BaseCommand):
         parser.add_argument("ids", nargs="+", type=int, metavar="ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refused = inbox.refusals(options["ids"])
         done = inbox.replay(event_ids=options["ids"], actor="command")
         self.stdout.write(f"{done} of {len(options['ids'])} events are due again")
-        if done < len(options["ids"]):
-            raise CommandError("the others are unknown or in work", returncode=1)
+        if refused:
+            raise CommandError("\n".join(f"event {id_} {why}" for id_, why in refused.items()), returncode=1)

@@ -1,4 +1,4 @@
-"""Every account with its balance, and the sums that must be zero."""
+"""Every account with its balance, and the sums that show whether the books are sound."""
 
 import json
 from datetime import date
@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ledger import reports
-from ledger.reports import BalanceRow, Totals
+from ledger import balances, reports
+from ledger.reports import BalanceRow, Totals, trial
 from salessync.core.money import to_major
 from salessync.management.company import add_company, company_of
 
@@ -25,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         as_of = _day(options["as_of"])
         company = company_of(options)
+        balances.catch_up(company, progress=lambda done, of: self.stderr.write(f"{done:,} of {of:,} entries added up"))
         rows = reports.trial_balance(company=company, as_of=as_of)
         totals = reports.totals(rows)
         if options["json"]:
@@ -48,17 +49,7 @@ def _as_json(rows: list[BalanceRow], totals: Totals, base: str, as_of: date | No
     return {
         "as_of": as_of.isoformat() if as_of else None,
         "base_currency": base,
-        "accounts": [
-            {
-                "account": row.account,
-                "currency": row.currency,
-                "debit": row.debit,
-                "credit": row.credit,
-                "balance": row.balance,
-                "base_balance": row.base_balance,
-            }
-            for row in rows
-        ],
+        "accounts": [row._asdict() for row in rows],
         "totals": {"base_balance": totals.base, "by_currency": totals.by_currency},
     }
 
@@ -69,7 +60,7 @@ def _as_table(rows: list[BalanceRow], totals: Totals, base: str, as_of: date | N
         amounts = (to_major(amount, row.currency) for amount in (row.debit, row.credit, row.balance))
         cells.append((row.account, row.currency, *amounts, to_major(row.base_balance, base)))
     for currency, amount in sorted(totals.by_currency.items()):
-        cells.append(("Sum, must be zero", currency, "", "", to_major(amount, currency), ""))
+        cells.append((trial.total_label(amount), currency, "", "", to_major(amount, currency), ""))
     cells.append(("Sum, must be zero", "", "", "", "", to_major(totals.base, base)))
     widths = [max(len(line[i]) for line in cells) for i in range(6)]
     aligned = (
