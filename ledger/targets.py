@@ -21,6 +21,8 @@ Key = tuple[str, str, str | None, str | None, str | None, str]  # account, curre
 Amounts = tuple[int, int]  # in the currency of the key, and in the company's
 Legs = dict[Key, Amounts]
 
+COST_PATH = "movements"  # no part of the record: it comes from the shelf
+
 
 class Target(NamedTuple):
     """What should stand for one transaction. `summarized`: in the sub-ledger, until its channel's summary takes it in."""
@@ -85,14 +87,15 @@ def _rate_need(work: FamilyWork, member: Member) -> rates.Need:
 
 
 def cost_legs(cost: Mapping[str, int], channel: ChannelFacts) -> list[Leg]:
-    """Dr Cost of sales · Cr Inventory, in base currency: what the stock that moved had cost."""
-    legs = []
-    for line, amount in cost.items():
-        if amount:
-            path, currency = f"lines/{line}/cost", channel.base_currency
-            legs.append(Leg(accounts.COST_OF_SALES, amount, path, currency=currency, base=amount))
-            legs.append(Leg(accounts.INVENTORY, -amount, path, currency=currency, base=-amount))
-    return legs
+    """Dr Cost of sales · Cr Inventory, in base currency: what the stock that moved had cost, line by line in its movements."""
+    amount = sum(cost.values())
+    if not amount:
+        return []
+    currency = channel.base_currency
+    return [
+        Leg(accounts.COST_OF_SALES, amount, COST_PATH, currency=currency, base=amount),
+        Leg(accounts.INVENTORY, -amount, COST_PATH, currency=currency, base=-amount),
+    ]
 
 
 def based(
@@ -108,13 +111,18 @@ def based(
     leads = None if rules is None or rules.empty else rules
     summed: dict[Key, int] = {}
     given: dict[Key, int] = {}
+    foreign = own != base_currency
     for leg in legs:
-        account = leads.account(leg, channel.slug, on) if leads else leg.account
-        key = (account, leg.currency or own, leg.location or location, leg.tax_code, leg.category, leg.path)
-        summed[key] = summed.get(key, 0) + leg.amount
-        if leg.base is not None:
-            given[key] = given.get(key, 0) + leg.base
-    if not given and own == base_currency and all(key[1] == own for key in summed):
+        account, amount, path, tax_code, category, _, currency, base, _, place = leg
+        if leads:
+            account = leads.account(leg, channel.slug, on)
+        if currency is not None and currency != base_currency:
+            foreign = True
+        key = (account, currency or own, place or location, tax_code, category, path)
+        summed[key] = summed.get(key, 0) + amount
+        if base is not None:
+            given[key] = given.get(key, 0) + base
+    if not foreign:  # everything is worth itself
         return {key: (amount, amount) for key, amount in summed.items() if amount}
     worth = {
         key: given[key] if key in given else _worth(key, amount, base_currency, own, rate)

@@ -22,7 +22,7 @@ from channels.family import waits_for_sale
 from channels.inbox import Claimed, Outcome
 from channels.transactions import Stored
 from inventory import moves
-from ledger import journal, rates, settling, targets
+from ledger import account_rules, journal, rates, settling, targets
 from salessync.core import audit, nudge
 from tax import assessments
 
@@ -112,7 +112,8 @@ def _live(events: Sequence[Claimed]) -> int:
         works = families.touched(stored)
         assessments.record(stored)
         moves.apply(works, stored.created)
-        should_stand = targets.of_families(works) + settling.of(settling.touched(stored, works))
+        rules = account_rules.load({c.company_id for c in channels.values()})
+        should_stand = targets.of_families(works, rules) + settling.of(settling.touched(stored, works), rules)
         entries = journal.post(
             should_stand, stored.created
         )  # the ledger, and with each entry its delivery to Bookkeeper

@@ -212,7 +212,7 @@ def _nets_to_zero(work: FamilyWork, legs_of: Mapping[int, Legs]) -> bool:
     sums: dict[tuple[str, str | None], int] = defaultdict(int)
     for id_ in work.versions:
         for (account, _, _, tax_code, _, path), (amount, _) in legs_of.get(id_, {}).items():
-            if path.endswith("/cost"):
+            if path == targets.COST_PATH:
                 continue  # back only as far as restocked
             if tax_code:
                 sums[account, tax_code] += amount

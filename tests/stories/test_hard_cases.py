@@ -11,6 +11,7 @@ from channels.models import Transaction
 from channels.record import Fee, Jurisdiction
 from channels.refund import RefundLine
 from channels.sale import Customer, Discount, Line, Presentment
+from inventory import catalog
 from ledger.models import JournalEntry, Rate
 from salessync import verify
 from tests.records import START, back, card, line, refund, sale, source
@@ -226,6 +227,17 @@ def test_a_negative_line_lowers_the_sale(world):
     )
     world.send(sale([line(), minus]))
     assert world.balances() == {CARD: 840, SALES: -1000, TAX: -40, "Income:Fees": 200}
+
+
+def test_what_the_goods_had_cost_leaves_with_them_and_comes_back_as_far_as_they_do(world):
+    catalog.import_catalog(company=world.company, text="sku,cost\nMUG,4.00\nCAP,2.50")
+    world.send(sale([line(units=3), line("2", sku="CAP")]))
+    cost = {"Assets:Inventory": -1450, "Expenses:Cost-of-sales": 1450}
+    assert {k: v for k, v in world.balances().items() if k in cost} == cost
+    world.send(refund([back(line(units=3), units=2, net=2000, tax=26)]))
+    assert world.balances()["Expenses:Cost-of-sales"] == 650
+    world.send(refund([back(line("2", sku="CAP"), units=1, net=1000, tax=40, restock="none")], id_="R2"))
+    assert world.balances()["Expenses:Cost-of-sales"] == 650
 
 
 def test_a_thousand_lines(world):
