@@ -32,7 +32,7 @@ def shop(tmp_path_factory, servers):
     administer(f'CREATE DATABASE "{DATABASE}"')
     try:
         with to_socket_file(addresses.socket_dir(settings.DATA_DIR) / ".s.PGSQL.5432") as port:
-            address = f"postgres://{addresses.POSTGRES_ROLE}:none@127.0.0.1:{port}/{DATABASE}"
+            address = f"postgres://{addresses.OWNER_ROLE}:none@127.0.0.1:{port}/{DATABASE}"
             with running_medusa(tmp_path_factory.mktemp("medusa"), address) as running:
                 running.set_up()
                 yield running

@@ -144,10 +144,11 @@ def clearing(merchant):
 
 
 def balance(merchant):
-    """What the account's own ledger holds for the till's orders."""
+    """What the account's own ledger holds for the till's orders, less what it has paid out."""
     refunds = {r["id"]: r["charge"] for r in merchant.stripe.all("refunds")}
     rows = merchant.stripe.all("balance_transactions")
-    return sum(row["net"] for row in rows if refunds.get(row["source"], row["source"]) in merchant.sales)
+    held = sum(row["net"] for row in rows if refunds.get(row["source"], row["source"]) in merchant.sales)
+    return held - sum(p["amount"] for p in merchant.stripe.all("payouts") if p["status"] == "paid")
 
 
 def test_polled_charges_refunds_and_payouts_are_the_account_s_own(stripe, committed_db):
