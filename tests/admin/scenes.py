@@ -40,7 +40,6 @@ class Day:
         self._ask()
         self._compare()
         self._hear_persons()
-        self._keep_books()
 
     def _sell(self) -> None:
         world = self.world
@@ -111,7 +110,7 @@ class Day:
             body = {"shop_domain": NASTY, "customer": {"id": key}, key: [NASTY]}
             self.world.send(json.dumps(body).encode(), channel=self.world.shop, topic=topic)
 
-    def _keep_books(self) -> None:
+    def keep_books(self) -> None:
         """Programs and subscribers with odd names, a rule that leads nothing, and a Bookkeeper that holds something else."""
         company = self.world.company
         clients.create(company=company, name=NASTY, scopes=["sales"], actor="anna")

@@ -40,7 +40,9 @@ def scene(django_db_setup, django_db_blocker):
     """Made once: each test's own transaction lies inside the scene's, and leaves it as it was."""
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
         patch.setattr(nudge, "nudge", lambda task: False)
-        yield Day(), people()
+        day = Day()
+        day.keep_books()
+        yield day, people()
         transaction.set_rollback(True)
 
 
