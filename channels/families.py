@@ -6,8 +6,7 @@ from typing import NamedTuple
 from channels import canonical
 from channels.arrivals import ChannelFacts, channel_facts
 from channels.canonical import AnyRecord
-from channels.family import Family, Member, gather, is_of_charge
-from channels.refund import Refund
+from channels.family import Family, Member, gather, is_of_charge, names_charge_only
 from channels.sale import Sale, Tender
 from channels.transactions import Stored
 from salessync.core import bulk
@@ -32,7 +31,7 @@ class FamilyWork(NamedTuple):
 
 
 def _of_processor(record: AnyRecord) -> bool:
-    return is_of_charge(record) or (isinstance(record, Refund) and bool(record.charge) and not record.sale)
+    return is_of_charge(record) or names_charge_only(record)
 
 
 def touched(batch: Stored) -> list[FamilyWork]:

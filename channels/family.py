@@ -79,7 +79,7 @@ def gather(members: Iterable[Member], told: list[Tender] | None = None) -> Famil
                 superseded.append(sale)
                 sale = member
         elif isinstance(member.record, Refund):
-            (settled if member.record.charge and not member.record.sale else refunds).append(member)
+            (settled if names_charge_only(member.record) else refunds).append(member)
         elif isinstance(member.record, Charge):
             charges.append(member)
     if settled and sale is not None and is_of_charge(sale.record):  # no order will tell of what it gave back
@@ -90,6 +90,11 @@ def gather(members: Iterable[Member], told: list[Tender] | None = None) -> Famil
     if len(charges) > 1:
         charges.sort(key=lambda m: (m.record.occurred_at, m.record.source.id))
     return Family(sale, refunds, charges, settled, told, superseded)
+
+
+def names_charge_only(record: AnyRecord) -> bool:
+    """Whether it is a processor's own refund: it knows the charge that it gives back, and no sale."""
+    return isinstance(record, Refund) and bool(record.charge) and not record.sale
 
 
 def is_of_charge(record: AnyRecord) -> bool:

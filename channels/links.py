@@ -11,7 +11,7 @@ from typing import Any
 from channels import canonical
 from channels.arrivals import Arrival
 from channels.charge import Charge
-from channels.family import family_key, is_of_charge
+from channels.family import family_key, is_of_charge, names_charge_only
 from channels.refund import Refund
 from channels.sale import Sale
 from salessync.core import bulk
@@ -34,14 +34,14 @@ def _names(arrival: Arrival) -> Iterable[str]:
     elif isinstance(record, Charge) and arrival.channel.id in arrival.channel.processors:
         yield record.source.id
         yield from (name for name in (record.order_reference, record.reference) if name)
-    elif isinstance(record, Refund) and record.charge and not record.sale:
-        yield record.charge
+    elif names_charge_only(record):
+        yield _charge_of(arrival)
 
 
 def follow(arrivals: Sequence[Arrival]) -> None:
     """Charges, and refunds of charges, go where their reference leads: before they are stored."""
     charges = [a for a in arrivals if isinstance(a.record, Charge) and a.channel.id in a.channel.processors]
-    refunds = [a for a in arrivals if _of_charge(a)]
+    refunds = [a for a in arrivals if names_charge_only(a.record)]
     if charges:
         linked = _families_now(charges, [a.record.source.id for a in charges])
         for a in charges:
@@ -58,10 +58,6 @@ def follow(arrivals: Sequence[Arrival]) -> None:
         known |= _families_now(refunds, [_charge_of(a) for a in refunds])
         for a in refunds:
             a.family = known.get((a.channel.id, _charge_of(a)), a.family)
-
-
-def _of_charge(arrival: Arrival) -> bool:
-    return isinstance(arrival.record, Refund) and bool(arrival.record.charge) and not arrival.record.sale
 
 
 def _charge_of(arrival: Arrival) -> str:

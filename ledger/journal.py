@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from channels.arrivals import ChannelFacts
 from ledger import accounts
 from ledger.models import Detail, JournalEntry
-from ledger.targets import Amounts, Key, Legs, Target
+from ledger.targets import Legs, Target
 from salessync.core import bulk
 
 Standing = dict[int, dict[date, Legs]]  # transaction → business date → what stands
@@ -270,6 +270,3 @@ def _next_in_feed(entries: Sequence[Entry]) -> list[tuple[int, date]]:
         number[company] += 1
         places.append((number[company], max(e.business_date, first_open[company])))
     return places
-
-
-__all__ = ["Amounts", "Entry", "Key", "Legs", "Standing", "differences", "post", "standing", "write"]

@@ -14,20 +14,17 @@ code (an exact one before a longer beginning, that before a shorter), the role (
 of this and fit the same leg are the same conditions, and the database lets those hold on no day together.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from channels.manual import ACCOUNT
 from ledger import accounts
 from ledger.accounts import kind_of
 from ledger.legs import Leg
 
 ANY_TAX = "*"
 MEMO = 100_000  # remembered answers; a category is a vendor's text, and of those there is no end
-
-# As beancount and hledger write it, so that an export needs no other names.
-ACCOUNT_NAME = re.compile(r"(Assets|Liabilities|Income|Expenses|Equity)(:[A-Z0-9][A-Za-z0-9-]*)+", re.ASCII)
 
 
 class Rule(NamedTuple):
@@ -126,9 +123,7 @@ def objections(rule: Rule) -> list[tuple[str, str]]:
     """(field, sentence) for whatever forbids the rule."""
     names = [("account", rule.account)] + ([("role", rule.role)] if rule.role else [])
     found = [
-        (field, f"{name!r} is no account's name: {_SHAPE}.")
-        for field, name in names
-        if not ACCOUNT_NAME.fullmatch(name)
+        (field, f"{name!r} is no account's name: {_SHAPE}.") for field, name in names if not ACCOUNT.fullmatch(name)
     ]
     if found:
         return found

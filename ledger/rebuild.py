@@ -19,7 +19,7 @@ from django.utils import timezone
 from channels import families
 from channels.families import FamilyWork
 from channels.models import Transaction
-from ledger import account_rules, journal, settling, targets
+from ledger import account_rules, journal, settling, stored, targets
 from ledger.journal import Entry, Standing
 from ledger.mapping import Rules
 from ledger.models import AccountRule, Rebuild
@@ -108,7 +108,7 @@ def _compute_settlements(scope: Scope, ids: list[int], rules: Mapping[int, Rules
     wanted: list[Target] = []
     problems = []
     rules = rules if rules is not None else account_rules.load([scope.company_id])
-    for settlement in settling.read(ids):
+    for settlement in stored.read(ids):
         try:
             wanted += settling.of([settlement], rules)
         except (LookupError, ValueError) as error:
@@ -149,7 +149,7 @@ def _settlements(scope: Scope, after: int) -> list[int]:
             "SELECT id FROM channels_transaction WHERE company_id = %s AND type = ANY(%s) AND id > %s AND business_date >= %s"
             " AND (type = 'payout' OR business_date BETWEEN %s AND %s AND (%s::bigint IS NULL OR channel_id = %s))"
             " ORDER BY id LIMIT %s",
-            [scope.company_id, list(settling.TYPES), after, first - timedelta(days=1), first, last, scope.channel_id,
+            [scope.company_id, list(stored.TYPES), after, first - timedelta(days=1), first, last, scope.channel_id,
              scope.channel_id, SETTLEMENTS],
         )  # fmt: skip
         return [id_ for (id_,) in cursor.fetchall()]

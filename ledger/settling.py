@@ -22,11 +22,9 @@ from ledger import account_rules, drawer, rates, references, settlement, targets
 from ledger.legs import Leg
 from ledger.mapping import Rules
 from ledger.settlement import Known
-from ledger.stored import TYPES, Settling, chunks, read
+from ledger.stored import TYPES, Settling, read
 from ledger.targets import Target
 from salessync.core import bulk
-
-__all__ = ["Settling", "chunks", "of", "read", "touched"]
 
 
 def touched(stored: Stored, works: Sequence[FamilyWork]) -> list[Settling]:

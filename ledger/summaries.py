@@ -29,7 +29,6 @@ _LOCK = 7205
 class Group(NamedTuple):
     """Details that one entry takes in. `source`: what the summary is called among its channel's."""
 
-    channel_id: int
     source: str
     day: date
     currency: str
@@ -42,15 +41,14 @@ def post_due(now: datetime) -> int:
         if not mine:
             return 0
         channels = channel_facts(_channels_with_details())
-        return sum(_post(group, channels[group.channel_id]) for c in channels.values() for group in _due(c, now))
+        return sum(_post(group, c) for c in channels.values() for group in _due(c, now))
 
 
 def post_through(company_id: int, last: date) -> int:
     """Take in everything up to this day, by the day whatever the channel's way: the books are about to be closed."""
     with alone(_LOCK, 0, wait=True):
         channels = [c for c in channel_facts(_channels_with_details()).values() if c.company_id == company_id]
-        groups = (g for c in channels for g in _grouped(c, _BY_DAY, [c.id, last + timedelta(days=1)]))
-        return sum(_post(group, channel_facts([group.channel_id])[group.channel_id]) for group in groups)
+        return sum(_post(g, c) for c in channels for g in _grouped(c, _BY_DAY, [c.id, last + timedelta(days=1)]))
 
 
 def _channels_with_details() -> list[int]:
@@ -77,15 +75,22 @@ def _grouped(channel: ChannelFacts, query: str, arguments: list[object]) -> Iter
         cursor.execute(query, arguments)
         rows = cursor.fetchall()
     for source, day, currency, details in rows:
-        yield Group(channel.id, source, day, currency, details)
+        yield Group(source, day, currency, details)
 
 
-_BY_DAY = """
+_DAYS = """
     SELECT to_char(d.business_date, 'YYYY-MM-DD') || ' ' || t.currency, d.business_date, t.currency, array_agg(d.id ORDER BY d.id)
       FROM ledger_detail d JOIN channels_transaction t ON t.id = d.transaction_id
-     WHERE d.channel_id = %s AND d.entry_id IS NULL AND d.business_date < %s
+     WHERE d.channel_id = %s AND d.entry_id IS NULL AND d.business_date < %s {condition}
      GROUP BY d.business_date, t.currency ORDER BY 2, 3
 """
+_BY_DAY = _DAYS.format(condition="")
+_UNPAID = _DAYS.format(
+    condition="""
+       AND (d.business_date < %s OR NOT EXISTS (
+           SELECT FROM ledger_detailposting p JOIN ledger_account a ON a.id = p.account_id
+            WHERE p.detail_id = d.id AND a.code LIKE 'Assets:Clearing:%%'))"""
+)
 _BY_PAYOUT = """
     SELECT 'payout ' || p.source_id || to_char(max(d.business_date), ' YYYY-MM ') || t.currency, max(d.business_date), t.currency,
            array_agg(d.id ORDER BY d.id)
@@ -101,15 +106,6 @@ _BY_PAYOUT = """
             ORDER BY o.id LIMIT 1) p
      WHERE d.channel_id = %s AND d.entry_id IS NULL AND d.business_date < %s
      GROUP BY p.source_id, date_trunc('month', d.business_date), t.currency ORDER BY 2, 1
-"""
-_UNPAID = """
-    SELECT to_char(d.business_date, 'YYYY-MM-DD') || ' ' || t.currency, d.business_date, t.currency, array_agg(d.id ORDER BY d.id)
-      FROM ledger_detail d JOIN channels_transaction t ON t.id = d.transaction_id
-     WHERE d.channel_id = %s AND d.entry_id IS NULL AND d.business_date < %s
-       AND (d.business_date < %s OR NOT EXISTS (
-           SELECT FROM ledger_detailposting p JOIN ledger_account a ON a.id = p.account_id
-            WHERE p.detail_id = d.id AND a.code LIKE 'Assets:Clearing:%%'))
-     GROUP BY d.business_date, t.currency ORDER BY 2, 3
 """
 
 

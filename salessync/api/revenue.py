@@ -3,17 +3,16 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from django.db import connection
 from msgspec import Meta, Struct, field
 from rest_framework.request import Request
 
+from ledger.balances import Period
+from ledger.reports import revenue
 from salessync.api.problems import ApiProblem
 from salessync.api.resource import Resource
 from salessync.api.schema import operation
-from salessync.core.models import ApiClient, Company
+from salessync.core.models import ApiClient
 from salessync.core.problems import Problem
-
-GROUPS = {"channel": "c.slug", "location": "p.location", "category": "p.category", "day": "e.date::text"}
 
 
 class RevenueQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +55,9 @@ class RevenueSums(Resource):
         if query.last < query.first:
             problem = Problem("BAD_DAYS", "to", "the last day is before the first")
             raise ApiProblem(422, "invalid", "These are no days in a row.", errors=[problem])
-        rows = _sums(self.company, query)
+        sums = revenue.revenue(company=self.company, period=Period(query.first, query.last), by=[query.by])
+        rows = [_row(getattr(one, query.by), one) for one in sums]
+        rows.sort(key=lambda row: (row.key is None, row.key or "", row.currency))
         return Revenue(
             first=query.first,
             last=query.last,
@@ -67,17 +68,8 @@ class RevenueSums(Resource):
         )
 
 
-def _sums(company: Company, query: RevenueQuery) -> list[RevenueRow]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {GROUPS[query.by]}, p.currency, -sum(p.amount), -sum(p.base_amount)"  # noqa: S608 -- our own columns
-            "  FROM ledger_journalentry e JOIN ledger_posting p ON p.entry_id = e.id"
-            "  JOIN ledger_account a ON a.id = p.account_id JOIN channels_channel c ON c.id = p.channel_id"
-            " WHERE e.company_id = %s AND e.date BETWEEN %s AND %s AND a.kind = 'income'"
-            " GROUP BY 1, 2 ORDER BY 1, 2",
-            [company.pk, query.first, query.last],
-        )
-        return [
-            RevenueRow(key=key, currency=currency, amount=int(amount), base_amount=int(base))
-            for key, currency, amount, base in cursor.fetchall()
-        ]
+def _row(key: object, one: revenue.RevenueRow) -> RevenueRow:
+    assert one.currency is not None and one.net is not None
+    return RevenueRow(
+        key=None if key is None else str(key), currency=one.currency, amount=one.net, base_amount=one.base_net
+    )
