@@ -4,9 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +15,8 @@ from channels.models import Channel, Event, Transaction
 from ledger import by_hand, periods
 from ledger.models import Account, JournalEntry
 from salessync import setup
-from salessync.core import nudge
 from salessync.core.models import Company
-from tests.admin.scenes import NASTY, Day, people
+from tests.admin.scenes import NASTY
 from tests.ledger.test_by_hand import BANK, FEES
 
 pytestmark = pytest.mark.django_db
@@ -29,32 +26,8 @@ RAW = "<script>alert("
 
 
 @pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
-    """Made once: each test's own transaction lies inside the scene's."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr(nudge, "nudge", lambda task: False)
-        cache.clear()
-        day = Day()
-        setup.open_books(day.world.company)
-        yield day, people()
-        transaction.set_rollback(True)
-    cache.clear()
-
-
-@pytest.fixture
-def world(scene, db, monkeypatch):
-    monkeypatch.setattr(nudge, "nudge", lambda task: False)
-    return scene[0].world
-
-
-@pytest.fixture
-def as_(scene, world):
-    def client(role: str) -> Client:
-        found = Client()
-        found.force_login(scene[1][role])
-        return found
-
-    return client
+def prepare():
+    return lambda day: setup.open_books(day.world.company)
 
 
 def said(world, *lines, **more):

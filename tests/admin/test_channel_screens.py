@@ -5,17 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
-from django.core.cache import cache
-from django.db import transaction
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from channels.admin import ChannelAdmin
 from channels.models import Channel, Fetch, Reading
-from salessync.core import nudge
 from salessync.core.models import AuditRow
-from tests.admin.scenes import NASTY, Day, people
+from tests.admin.scenes import NASTY
 
 pytestmark = pytest.mark.django_db
 
@@ -23,37 +19,14 @@ HUSH = "hush-hush-0123456789"
 ASKING = {"secrets": [f"whsec-{HUSH}"], "token": f"shpat-{HUSH}", "shop": "a-shop", "client_secret": f"secret-{HUSH}"}
 
 
-@pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
-    """Made once: each test's own transaction lies inside the scene's."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr(nudge, "nudge", lambda task: False)
-        cache.clear()
-        yield Day(), people()
-        transaction.set_rollback(True)
-    cache.clear()
-
-
 @pytest.fixture
-def shop(scene, db, monkeypatch):
+def shop(world):
     """A Shopify channel that may be asked."""
-    cache.clear()
-    monkeypatch.setattr(nudge, "nudge", lambda task: False)
-    found = Channel.objects.get(pk=scene[0].world.shop.pk)
+    found = Channel.objects.get(pk=world.shop.pk)
     found.credentials = ASKING
     found.greeting = f"code 4711 {NASTY}"
     found.save()
     return found
-
-
-@pytest.fixture
-def as_(scene, shop):
-    def client(role: str) -> Client:
-        found = Client()
-        found.force_login(scene[1][role])
-        return found
-
-    return client
 
 
 def page_of(channel):

@@ -6,8 +6,7 @@ import json
 import pytest
 from django.contrib import admin
 from django.core.cache import cache
-from django.db import connection, transaction
-from django.test import Client
+from django.db import connection
 from django.urls import reverse
 
 from channels.models import Channel, Event, Transaction
@@ -16,7 +15,7 @@ from ledger.models import Account, JournalEntry, Rate
 from salessync.core import nudge
 from salessync.core.models import AuditRow
 from salessync.core.screens import EstimatedPaginator
-from tests.admin.scenes import NASTY, Day, people
+from tests.admin.scenes import NASTY, Day
 from tests.records import line, sale
 
 pytestmark = pytest.mark.django_db
@@ -36,32 +35,20 @@ def quiet(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
-    """Made once: each test's own transaction lies inside the scene's, and leaves it as it was."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr(nudge, "nudge", lambda task: False)
-        day = Day()
-        day.keep_books()
-        yield day, people()
-        transaction.set_rollback(True)
+def prepare():
+    return Day.keep_books
+
+
+@pytest.fixture
+def world(day):
+    """What is asked of the broker is told by `quiet`."""
+    return day.world
 
 
 @pytest.fixture
 def day(scene, db, quiet):
     cache.clear()
     return scene[0]
-
-
-@pytest.fixture
-def as_(scene, day):
-    """A client that is logged in as one of the roles."""
-
-    def client(role: str) -> Client:
-        found = Client()
-        found.force_login(scene[1][role])
-        return found
-
-    return client
 
 
 @pytest.fixture

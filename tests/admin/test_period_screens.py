@@ -4,9 +4,6 @@ from datetime import date, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
-from django.core.cache import cache
-from django.db import transaction
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from msgspec.structs import replace
@@ -15,9 +12,7 @@ from channels.models import Channel
 from ledger import going_live, open_items, periods, readiness
 from ledger.models import PeriodChange, Rebuild
 from salessync import verify
-from salessync.core import nudge
 from salessync.core.models import AuditRow, Company
-from tests.admin.scenes import Day, people
 from tests.records import back, line, refund, sale
 from tests.worlds import World
 
@@ -26,33 +21,6 @@ pytestmark = pytest.mark.django_db
 PAGE, CLOSE, REOPEN = (reverse(f"admin:ledger_periodchange_{name}") for name in ("changelist", "close", "reopen"))
 END = date(2026, 9, 30)
 RAW = "<script>alert("
-
-
-@pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
-    """Made once: each test's own transaction lies inside the scene's."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr(nudge, "nudge", lambda task: False)
-        cache.clear()
-        yield Day(), people()
-        transaction.set_rollback(True)
-    cache.clear()
-
-
-@pytest.fixture
-def world(scene, db, monkeypatch):
-    monkeypatch.setattr(nudge, "nudge", lambda task: False)
-    return scene[0].world
-
-
-@pytest.fixture
-def as_(scene, world):
-    def client(role: str) -> Client:
-        found = Client()
-        found.force_login(scene[1][role])
-        return found
-
-    return client
 
 
 def text_of(response):

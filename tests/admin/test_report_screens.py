@@ -7,17 +7,13 @@ from datetime import date
 from io import StringIO
 
 import pytest
-from django.core.cache import cache
-from django.db import transaction
-from django.test import Client
 from django.urls import reverse
 
 from channels.models import Transaction
 from ledger.balances import rolling
 from ledger.models import JournalEntry, Posting
 from ledger.reports.catalog import CATALOG
-from salessync.core import nudge
-from tests.admin.scenes import NASTY, Day, people
+from tests.admin.scenes import NASTY
 from tests.ledger import journal_rows, summary_rows
 
 pytestmark = pytest.mark.django_db
@@ -25,31 +21,9 @@ MONTHS = {"first": "2020-01-01", "last": "2099-12-31"}
 RAW = "<script>alert("
 
 
-@pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
-    """Made once: each test's own transaction lies inside the scene's, and leaves it as it was."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr(nudge, "nudge", lambda task: False)
-        yield Day(), people()
-        transaction.set_rollback(True)
-
-
 @pytest.fixture
-def company(scene, db):
-    cache.clear()
-    return scene[0].world.company
-
-
-@pytest.fixture
-def as_(scene, company):
-    """A client that is logged in as one of the roles."""
-
-    def client(role: str) -> Client:
-        found = Client()
-        found.force_login(scene[1][role])
-        return found
-
-    return client
+def company(world):
+    return world.company
 
 
 def extra(company):

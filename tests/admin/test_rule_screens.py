@@ -4,9 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
-from django.core.cache import cache
-from django.db import OperationalError, transaction
-from django.test import Client
+from django.db import OperationalError
 from django.urls import reverse
 from django.utils import timezone
 from msgspec.structs import replace
@@ -17,9 +15,8 @@ from ledger.admin import rule_preview, rules
 from ledger.models import Account, AccountRule, JournalEntry, Rebuild
 from ledger.rebuild import Scope
 from salessync import verify
-from salessync.core import nudge
 from salessync.core.models import AuditRow
-from tests.admin.scenes import NASTY, Day, people
+from tests.admin.scenes import NASTY
 from tests.records import line, sale
 from tests.worlds import World
 
@@ -30,34 +27,10 @@ BOOK, TOY = (replace(line(taxes=[]), category=c) for c in ("books", "toys"))
 LIST, ADD = (reverse(f"admin:ledger_accountrule_{name}") for name in ("changelist", "add"))
 
 
-@pytest.fixture(scope="module")
-def scene(django_db_setup, django_db_blocker):
-    """Made once: each test's own transaction lies inside the scene's."""
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr(nudge, "nudge", lambda task: False)
-        cache.clear()
-        yield Day(), people()
-        transaction.set_rollback(True)
-    cache.clear()
-
-
 @pytest.fixture
-def world(scene, db, monkeypatch):
-    cache.clear()
-    monkeypatch.setattr(nudge, "nudge", lambda task: False)
-    world = scene[0].world
+def world(world):
     world.send(sale([BOOK], id_="B-1"), sale([BOOK, replace(TOY, id="2")], id_="B-2"), sale([TOY], id_="B-3"))
     return world
-
-
-@pytest.fixture
-def as_(scene, world):
-    def client(role: str) -> Client:
-        found = Client()
-        found.force_login(scene[1][role])
-        return found
-
-    return client
 
 
 def said(world, **more):

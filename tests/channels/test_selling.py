@@ -7,25 +7,18 @@ import pytest
 
 from channels.models import Channel
 from channels.refund import RefundLine
-from salessync import verify
 from tests.ledger.test_settling import charge
 from tests.records import START, card, line, sale, source
 from tests.records import refund as a_refund
 from tests.worlds import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("laws_hold")]
 SALES = "Income:Sales"
 
 
 @pytest.fixture
 def world(db):
     return World()
-
-
-@pytest.fixture(autouse=True)
-def _laws_hold(world):
-    yield
-    assert not [law for law in verify.verify_books() if law.violations]
 
 
 @pytest.fixture
