@@ -81,7 +81,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [_item(page, badges) for page in pages if request.user.has_perm(page[3] or _view(page[2]))]
         if items:
             found.append({"title": title, "separator": True, "items": items})
+    _mark([item for group in found[1:] for item in group["items"]], request.path)
     return found
+
+
+def _mark(items: list[dict[str, Any]], path: str) -> None:
+    """The page one is on, and not also the one under whose address it lies."""
+    here = max((item["link"] for item in items if path.startswith(item["link"])), key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
 
 
 def _view(model: str) -> str:

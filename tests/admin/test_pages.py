@@ -12,6 +12,7 @@ from django.urls import reverse
 from channels.models import Channel, Event, Transaction
 from inventory.models import Level, Listing, Oversell, UnmappedItem
 from ledger.models import Account, JournalEntry, Rate
+from salessync import navigation
 from salessync.core import nudge
 from salessync.core.models import AuditRow
 from salessync.core.screens import EstimatedPaginator
@@ -118,6 +119,17 @@ def test_a_list_takes_as_many_queries_with_many_rows_as_with_few(as_, day, name,
     day.world.process()
     with django_assert_max_num_queries(18):
         assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "title"),
+    [("ledger_report", ["trial-balance"], "Reports"), ("ledger_byhand_add", [], "By hand"), ("ledger_journalentry_changelist", [], "Journal")],
+)  # fmt: skip
+def test_the_sidebar_marks_the_page_one_is_on_and_no_other(scene, day, rf, name, arguments, title):
+    request = rf.get(reverse(f"admin:{name}", args=arguments))
+    request.user = scene[1]["admin"]
+    items = [item for group in navigation.sidebar(request) for item in group["items"]]
+    assert [item["title"] for item in items if item.get("active")] == [title]
 
 
 # --- home
