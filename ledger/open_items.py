@@ -11,6 +11,8 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from ledger import references
 from ledger.models import OpenItemPosition
@@ -40,8 +42,9 @@ class Moved(NamedTuple):
 
 
 def roll_all() -> int:
-    """Every company's items up to its newest entry; how many entries were read."""
-    return sum(roll(company) for company in Company.objects.order_by("pk"))
+    """Every company's items up to its newest entry; how many entries were read. Companies without new ones are left alone."""
+    behind = Company.objects.annotate(rolled=Coalesce("openitemposition__seq", 0)).filter(feed_seq__gt=F("rolled"))
+    return sum(roll(company) for company in behind.order_by("pk"))
 
 
 def roll(company: Company) -> int:

@@ -62,6 +62,13 @@ def test_what_a_payout_pays_and_nobody_knows_is_open_until_it_is_known(world):
     ties(world)
 
 
+def test_all_are_rolled_and_then_there_is_nothing_to_do(world, django_assert_num_queries):
+    world.send(sale([line()], [card(1040, reference="ch_1")]))
+    assert open_items.roll_all() == 1
+    with django_assert_num_queries(1):
+        assert open_items.roll_all() == 0
+
+
 def test_a_residual_says_so(world):
     world.send(sale([line()], [card(1040, reference="ch_1")]), payout(paid_line("1", 1040, 60, "ch_1"), residual=-100))
     (row,) = found(world)
