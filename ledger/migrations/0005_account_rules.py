@@ -10,7 +10,6 @@ import django.contrib.postgres.fields.ranges
 import django.db.models.deletion
 import django.db.models.functions.comparison
 import django.db.models.functions.datetime
-from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations, models
 
 RULES = """
@@ -44,7 +43,7 @@ class Migration(migrations.Migration):
     dependencies = [("ledger", "0004_periods_and_details")]
 
     operations = [
-        BtreeGistExtension(),
+        migrations.RunSQL("CREATE EXTENSION IF NOT EXISTS btree_gist;", migrations.RunSQL.noop),
         migrations.AlterField(
             model_name="account",
             name="kind",
