@@ -25,6 +25,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     ends: date | None = None
     scope: str = "own"  # or below, or all: the jurisdiction, those below it, both
     source: str = ""
+    verified_on: date | None = None
     confidence: str = "high"
     note: str = ""
 

@@ -48,7 +48,7 @@ def _rates() -> Iterator[Rate]:
         yield Rate(
             jurisdiction=row["jurisdiction"], tax=row["tax"], category=row["category"], rate=Decimal(row["rate"]),
             treatment=row["treatment"], starts=_day(row["from"]), ends=_day(row["to"]), scope=row["scope"],
-            source=row["source"], confidence=row["confidence"], note=row["note"],
+            source=row["source"], verified_on=_day(row["verified_on"]), confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def _rules() -> Iterator[Rule]:
         yield Rule(
             jurisdiction=row["jurisdiction"], tax=row["tax"], category=row["category"], semantic=row["semantic"],
             lower=Decimal(row["lower"] or 0), upper=_number(row["upper"]), rate=_number(row["rate"]), currency=row["currency"],
-            starts=_day(row["from"]), ends=_day(row["to"]), scope=row["scope"], source=row["source"],
+            starts=_day(row["from"]), ends=_day(row["to"]), scope=row["scope"], source=row["source"], verified_on=_day(row["verified_on"]),
             confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
@@ -67,7 +67,7 @@ def _holidays() -> Iterator[Rule]:
         yield Rule(
             jurisdiction=row["jurisdiction"], category=row["category"], semantic=row["semantic"], upper=_number(row["cap"]),
             delivery_counts=row["delivery_counts"] == "yes", holiday=row["name"], starts=date.fromisoformat(row["first_day"]),
-            ends=date.fromisoformat(row["last_day"]) + timedelta(days=1), scope=row["scope"], source=row["source"],
+            ends=date.fromisoformat(row["last_day"]) + timedelta(days=1), scope=row["scope"], source=row["source"], verified_on=_day(row["verified_on"]),
             confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ def _deliveries() -> Iterator[DeliveryRule]:
     for row in rows("deliveries.csv"):
         yield DeliveryRule(
             jurisdiction=row["jurisdiction"], rule=row["rule"], starts=_day(row["from"]), ends=_day(row["to"]),
-            source=row["source"], confidence=row["confidence"], note=row["note"],
+            source=row["source"], verified_on=_day(row["verified_on"]), confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
 

@@ -326,6 +326,7 @@ SECRETS = [
     "channels_channel.sealed_credentials",
     "core_apisecret.digest",
     "ledger_subscriber.sealed_secrets",
+    "tax_taxsetting.sealed_key",
 ]
 
 
