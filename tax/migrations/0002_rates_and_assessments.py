@@ -124,11 +124,19 @@ class Migration(migrations.Migration):
                 ("message", models.CharField(blank=True, max_length=1000)),
                 ("lines", models.JSONField()),
                 ("warnings", models.JSONField()),
+                (
+                    "digest",
+                    models.BinaryField(
+                        help_text="SHA-256 of the result: the same one is not written twice", max_length=32
+                    ),
+                ),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
                 "indexes": [models.Index(fields=["transaction_id"], name="assessment_of")],
-                "constraints": [models.UniqueConstraint(fields=("version_id", "provider"), name="assessment_once")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("version_id", "provider", "digest"), name="assessment_once")
+                ],
             },
         ),
         migrations.CreateModel(

@@ -37,10 +37,11 @@ class Assessment(models.Model):
     message = models.CharField(max_length=1000, blank=True)
     lines = models.JSONField()
     warnings = models.JSONField()
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of the result: the same one is not written twice")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version_id", "provider"], name="assessment_once")]
+        constraints = [models.UniqueConstraint(fields=["version_id", "provider", "digest"], name="assessment_once")]
         indexes = [models.Index(fields=["transaction_id"], name="assessment_of")]
 
     def __str__(self) -> str:
