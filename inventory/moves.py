@@ -280,9 +280,7 @@ def _flag_oversold(short: list[tuple[int, int, str, Decimal, Decimal]], takers: 
         )
         cursor.execute(
             """
-            INSERT INTO inventory_stockpush (listing_id, available)
-            SELECT g.id, 0 FROM inventory_listing g WHERE g.product_id = ANY(%s) ORDER BY g.id
-            ON CONFLICT (listing_id) DO UPDATE SET available = 0, queued_at = now()
+            INSERT INTO inventory_stockchange (product_id, units) SELECT DISTINCT p, 0 FROM unnest(%s::bigint[]) p
             """,
             [[row[1] for row in short]],
         )

@@ -1,46 +1,11 @@
-"""Products, how each channel knows them, and what is on the shelf. Levels change only by movements (inventory/moves.py)."""
+"""What is on the shelf, and every movement that brought it there. Levels change only by movements (inventory/moves.py)."""
 
 from django.db import models
 
-from channels.models import Channel, Transaction
+from channels.models import Transaction
 from channels.models.transaction import UNCHECKED
+from inventory.models.product import Product
 from salessync.core.models import Company
-
-
-class Product(models.Model):
-    """Something that is kept in stock; `cost` of one unit in minor units of `currency`, or of the base currency where it is empty."""
-
-    company = models.ForeignKey(Company, models.PROTECT)
-    sku = models.CharField(max_length=255)
-    name = models.CharField(max_length=500, blank=True)
-    barcode = models.CharField(max_length=100, blank=True)
-    category = models.CharField(max_length=200, blank=True)
-    tax_category = models.CharField(max_length=200, blank=True)
-    cost = models.BigIntegerField(null=True, blank=True)
-    currency = models.CharField(max_length=3, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["company", "sku"], name="product_sku"),
-            models.CheckConstraint(condition=models.Q(cost__gte=0), name="product_cost_not_negative"),
-        ]
-
-    def __str__(self) -> str:
-        return self.sku
-
-
-class Listing(models.Model):
-    """A product as one channel knows it: by the item id or the SKU that the channel sends."""
-
-    channel = models.ForeignKey(Channel, models.CASCADE)
-    product = models.ForeignKey(Product, models.CASCADE, related_name="listings")
-    item_id = models.CharField(max_length=255, help_text="the channel's own item id or SKU")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["channel", "item_id"], name="listing_item")]
-
-    def __str__(self) -> str:
-        return f"{self.channel}: {self.item_id}"
 
 
 class Level(models.Model):
@@ -67,6 +32,34 @@ class Level(models.Model):
         return self.on_hand - self.reserved
 
 
+class StockDocument(models.Model):
+    """Why stock was moved by hand: a transfer, a delivery that came, a count, an adjustment. Never changed (the database refuses it)."""
+
+    class Kind(models.TextChoices):
+        TRANSFER = "transfer", "Transfer"
+        RECEIPT = "receipt", "Receipt"
+        COUNT = "count", "Count"
+        ADJUSTMENT = "adjustment", "Adjustment"
+
+    id = models.BigAutoField(primary_key=True)
+    company = models.ForeignKey(Company, models.PROTECT)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    reference = models.CharField(max_length=200, blank=True, help_text="one document of a kind has it")
+    reason = models.CharField(max_length=500)
+    actor = models.CharField(max_length=150)
+    at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["company", "kind", "reference"], name="stock_document_once", condition=~models.Q(reference="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.reference or self.pk}"
+
+
 class Movement(models.Model):
     """The only way a level changes, with its cause; never changed itself (the database refuses it)."""
 
@@ -74,6 +67,11 @@ class Movement(models.Model):
         OPENING = "opening"
         SALE = "sale"
         REFUND = "refund"
+        HOLD = "hold", "held for a reservation, or let go"
+        TRANSFER = "transfer"
+        RECEIPT = "receipt"
+        COUNT = "count"
+        ADJUSTMENT = "adjustment"
 
     id = models.BigAutoField(primary_key=True)
     company_id = models.BigIntegerField()
@@ -91,6 +89,8 @@ class Movement(models.Model):
     unit_cost = models.BigIntegerField(
         null=True, help_text="of one unit, as it was known when the sale's line first left the shelf"
     )
+    reservation_id = models.BigIntegerField(null=True, help_text="for what it holds units or lets them go")
+    document = models.ForeignKey(StockDocument, **UNCHECKED, null=True, related_name="movements", db_index=False)
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     class Meta:
@@ -98,25 +98,20 @@ class Movement(models.Model):
             models.UniqueConstraint(
                 fields=["transaction", "line_id", "product", "location", "sequence"], name="movement_once"
             ),
+            models.UniqueConstraint(
+                fields=["reservation_id", "line_id", "product", "location", "sequence"],
+                name="movement_of_reservation_once",
+                condition=models.Q(reservation_id__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["document", "line_id", "product", "location", "sequence"],
+                name="movement_of_document_once",
+                condition=models.Q(document__isnull=False),
+            ),
         ]
         indexes = [
             models.Index(fields=["product"], name="movement_opening", condition=models.Q(kind="opening")),
         ]
-
-
-class UnmappedItem(models.Model):
-    """An item that a channel sells and no product is known for: its sales are booked, its stock is not."""
-
-    channel = models.ForeignKey(Channel, models.CASCADE)
-    item_id = models.CharField(max_length=1000)
-    name = models.CharField(max_length=1000)
-    first_seen_at = models.DateTimeField(db_default=models.functions.Now())
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["channel", "item_id"], name="unmapped_item_once")]
-
-    def __str__(self) -> str:
-        return f"{self.channel}: {self.item_id}"
 
 
 class Oversell(models.Model):
@@ -128,11 +123,13 @@ class Oversell(models.Model):
     short = models.DecimalField(max_digits=20, decimal_places=4, help_text="units below zero after it")
     opened_at = models.DateTimeField(db_default=models.functions.Now())
     resolved_at = models.DateTimeField(null=True, blank=True)
-
-
-class StockPush(models.Model):
-    """The level that a listing should show; the latest wins."""
-
-    listing = models.OneToOneField(Listing, models.CASCADE, primary_key=True)
-    available = models.DecimalField(max_digits=20, decimal_places=4)
-    queued_at = models.DateTimeField(db_default=models.functions.Now())
+    decision = models.CharField(
+        max_length=12,
+        blank=True,
+        db_default="",
+        choices=[("backorder", "Backorder"), ("substitute", "Substitute"), ("refund", "Refund")],
+        help_text="what is done for the customer",
+    )
+    decided_by = models.CharField(max_length=150, blank=True, db_default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    note = models.CharField(max_length=1000, blank=True, db_default="")
