@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from channels.models import Channel
-from inventory import moves
+from inventory import levels
 from inventory.models import Listing, Product, UnmappedItem
 from salessync.core.models import Company
 from salessync.core.money import MoneyError, to_minor
@@ -125,6 +125,6 @@ def _open_stock(company: Company, rows: list[dict[str, Any]], known: dict[str, P
     wanted: dict[tuple[int, str], Decimal] = {}
     for row in rows:
         if row.get("quantity"):
-            key = (known[row["sku"]].pk, row.get("location") or moves.DEFAULT_LOCATION)
+            key = (known[row["sku"]].pk, row.get("location") or levels.DEFAULT_LOCATION)
             wanted[key] = wanted.get(key, Decimal(0)) + Decimal(row["quantity"])
-    return moves.set_opening(company_id=company.pk, wanted=wanted) if wanted else 0
+    return levels.set_opening(company_id=company.pk, wanted=wanted) if wanted else 0
