@@ -8,7 +8,7 @@ import hashlib
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -17,7 +17,7 @@ import msgspec
 
 import channels.adapters
 from channels.canonical import AnyRecord
-from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.record import Jurisdiction
 
 Headers = Mapping[str, str]  # names in lower case
@@ -78,6 +78,8 @@ class Ignored(Exception):
     """The event is well understood and moves nothing here; the message says why."""
 
 
+STOCK_CHANGED = "a stock level changed: it is read back"  # why an event of `stock_topics` is ignored
+
 # What a channel can be expected to bring, in the order of the capability table.
 ABILITIES = ("sales", "charges", "refunds", "voids", "edits", "disputes", "payouts", "webhooks", "polling", "stock")
 
@@ -95,6 +97,11 @@ class Adapter:
     missing: ClassVar[Mapping[str, str]] = {}  # of ABILITIES what the vendor does not have, or we do not read, and why
     streams: ClassVar[tuple[Stream, ...]] = ()
     limits: ClassVar[Limits] = Limits(per_second=2.0, burst=10)
+    stock_topics: ClassVar[frozenset[str]] = frozenset()  # of `topics` those that tell of a changed stock level only
+    stock_batch: ClassVar[int] = 1  # how many levels one request of `read_stock` answers
+    stock_compares: ClassVar[bool] = (
+        False  # the vendor itself refuses to set a level that is not the expected one any more
+    )
 
     # --- what comes in
 
@@ -145,6 +152,14 @@ class Adapter:
     def pointer(self, payload: Any, topic: str) -> Pointer | None:
         """The object that an event only names, for the pipeline to fetch; None where the payload is the object."""
         return None
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """Which levels an event says were changed; () where it says nothing of stock. A scrubbed payload will do.
+
+        A StockRead where it tells what the level is now; location "" where it does not say which one's. A hint and no more: the
+        event may be late, or of our own push.
+        """
+        return ()
 
     def parent(self, record: AnyRecord) -> Pointer | None:
         """What a refund or charge needs before it can be booked, where the vendor can be asked for it."""
@@ -199,6 +214,22 @@ class Adapter:
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Set the level at the vendor; returns None, or raises StaleStock where it is not what we expected."""
+        raise NotImplementedError
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """What is for sale at these places; returns a list of StockRead in their order, however many requests that takes."""
+        raise NotImplementedError
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Everything that the channel sells, one ItemPage after the other; a cursor goes on where an earlier page ended.
+
+        CursorExpired where the vendor no longer knows it. What is new or removed while the list is read may be missed until the
+        next time.
+        """
+        raise NotImplementedError
+
+    def stock_locations(self, account: Account) -> Calls:
+        """Where the vendor counts stock; returns a list of (id, name), empty where it has one place only."""
         raise NotImplementedError
 
 

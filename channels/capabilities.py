@@ -17,7 +17,7 @@ from salessync.core.problems import Refused
 
 # abilities that are a method of the adapter
 METHODS = {"webhooks": "verify", "polling": "poll", "stock": "push_stock"}
-ASKING = ("poll", "fetch", "subscribe", "push_stock")
+ASKING = ("poll", "fetch", "subscribe", "push_stock", "read_stock", "items")
 
 
 class Ability(msgspec.Struct, frozen=True):
@@ -27,8 +27,21 @@ class Ability(msgspec.Struct, frozen=True):
     why_not: str = ""
 
 
+class Stock(msgspec.Struct, frozen=True, kw_only=True):
+    """How levels are told and asked for. `compares`: the vendor refuses a level that is not set from the expected one.
+
+    `batch`: levels that one request answers. `topics`: events that tell of edits there.
+    """
+
+    compares: bool
+    reads: bool
+    batch: int
+    lists_items: bool
+    topics: tuple[str, ...]
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """One adapter's line of the table. `limits`: None where the vendor is never asked anything."""
+    """One adapter's line of the table. `limits`: None where the vendor is never asked anything; `stock`: where it is told none."""
 
     name: str
     label: str
@@ -39,6 +52,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     topics: tuple[str, ...]
     streams: tuple[Stream, ...]
     limits: Limits | None
+    stock: Stock | None
 
 
 def table() -> list[Capabilities]:
@@ -59,6 +73,17 @@ def capabilities(adapter: Adapter) -> Capabilities:
         topics=tuple(sorted(adapter.topics)),
         streams=adapter.streams if abilities["polling"].has else (),
         limits=adapter.limits if any(overrides(adapter, name) for name in ASKING) else None,
+        stock=_stock(adapter) if abilities["stock"].has else None,
+    )
+
+
+def _stock(adapter: Adapter) -> Stock:
+    return Stock(
+        compares=adapter.stock_compares,
+        reads=overrides(adapter, "read_stock"),
+        batch=adapter.stock_batch,
+        lists_items=overrides(adapter, "items"),
+        topics=tuple(sorted(adapter.stock_topics)),
     )
 
 
@@ -138,15 +163,30 @@ def _section(row: Capabilities) -> Iterator[str]:
     if row.limits:
         rate = f"{row.limits.per_second:g} request{'' if row.limits.per_second == 1 else 's'} a second"
         yield f"- **Pace**: {rate}, {row.limits.burst} at once."
+    if row.stock:
+        yield f"- **Stock**: {_sentence('; '.join(_of_stock(row.stock)))}"
     for name, ability in row.abilities.items():
         if not ability.has:
             yield f"- **No {name}**: {_sentence(ability.why_not)}"
 
 
+def _of_stock(stock: Stock) -> Iterator[str]:
+    if stock.compares:
+        yield "the vendor itself sets a level only where it still is the expected one"
+    else:
+        yield "a level is read just before it is set, since the vendor compares nothing"
+    if stock.reads:
+        yield f"read back, {stock.batch} level{'' if stock.batch == 1 else 's'} a request"
+    if stock.lists_items:
+        yield "its items are listed"
+    if stock.topics:
+        yield f"edits there are told by {', '.join(f'`{topic}`' for topic in stock.topics)}"
+
+
 def _topics(topics: tuple[str, ...]) -> str:
     if not topics:
         return ""
-    return f" ({', '.join(f'`{t}`' for t in topics)})" if len(topics) <= 12 else f" ({len(topics)} topics)"
+    return f" ({', '.join(f'`{t}`' for t in topics)})" if len(topics) <= 13 else f" ({len(topics)} topics)"
 
 
 def _sentence(text: str) -> str:

@@ -94,6 +94,48 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class StockPlace(msgspec.Struct, frozen=True):
+    """An item at one of the places where the channel counts it; both ids as `push_stock` takes them."""
+
+    item_id: str
+    location: str = ""
+
+
+class StockRead(StockPlace, frozen=True):
+    """What is for sale there, as the vendor counts it: the very figure that `push_stock` sets.
+
+    `available`: decimal; None: the vendor knows no such item there, or does not count it.
+    """
+
+    available: str | None = None
+
+
+class CatalogItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that the channel sells: a product without variants, or one of a product's variants.
+
+    `item_id`: the word by which the lines of its sales name it (`line.sku` of our records); None: by nothing that would tell it
+    from others, so that its sales move no stock. `stock_id`: the id that `push_stock` and `read_stock` take. `variant_of`: the
+    vendor's id of the product that it is a variant of, where it is or may be one of several. `tracked`: the vendor counts it, by
+    itself. `levels`: where the list tells them without another request.
+    """
+
+    item_id: str | None
+    stock_id: str
+    sku: str = ""
+    barcode: str = ""
+    name: str = ""
+    category: str = ""
+    variant_of: str | None = None
+    tracked: bool = True
+    levels: tuple[StockRead, ...] = ()
+
+
+class ItemPage(Page, frozen=True, kw_only=True):
+    """Items to store now; a page like any other, which holds nothing for the inbox. Two pages may bring the same item."""
+
+    items: tuple[CatalogItem, ...] = ()
+
+
 class StaleStock(Exception):
     """The vendor holds another level than the expected one; `actual` where it said so."""
 

@@ -399,9 +399,9 @@ def level(**changed):
 
 
 def stock(wanted, on_hand=5):
+    row = {"identity": {"sku": "MUG-1", "variant_id": 77, "product_id": 7}, "total_inventory_onhand": on_hand}
     return converse(
-        VENDOR.push_stock(ACCOUNT, wanted),
-        lambda ask: reply({"data": [{"total_inventory_onhand": on_hand}]} if ask.method == "GET" else {}),
+        VENDOR.push_stock(ACCOUNT, wanted), lambda ask: reply({"data": [row]} if ask.method == "GET" else {})
     )
 
 
@@ -409,7 +409,7 @@ def test_stock_is_set_absolutely_where_it_is_what_we_expected():
     last = stock(level()).asks[-1]
     assert (last.method, last.path) == ("PUT", "/stores/abc/v3/inventory/adjustments/absolute")
     assert last.json["items"] == [{"location_id": 3, "sku": "MUG-1", "quantity": 7}]
-    assert stock(level(item_id="variant:77", expected=None)).asks[0].json["items"][0]["variant_id"] == 77
+    assert stock(level(item_id="variant:77", expected=None)).asks[-1].json["items"][0]["variant_id"] == 77
     with pytest.raises(StaleStock) as stale:
         stock(level(), on_hand=4)
     assert stale.value.actual == "4"

@@ -475,10 +475,12 @@ def test_retry_after_is_a_date(status, headers, seconds):
 def test_missing_webhooks_are_made_and_sleeping_ones_woken():
     url = "https://sync.example.com/webhooks/tills"
     hook = {"id": "h", "type": "sale.update", "url": url, "active": False}
+    other = {"id": "i", "type": "inventory.update", "url": url, "active": True}
 
     def subscribe(hooks):
+        answer = {"data": [other, *hooks]}
         return converse(
-            VENDOR.subscribe(ACCOUNT, url), lambda ask: reply({"data": hooks} if ask.method == "GET" else {"data": {}})
+            VENDOR.subscribe(ACCOUNT, url), lambda ask: reply(answer if ask.method == "GET" else {"data": {}})
         )
 
     assert [(a.method, a.path) for a in subscribe([hook]).asks[1:]] == [("PUT", f"{API}/webhooks/h")]

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from channels import poll
 from channels.calls import Caller
-from channels.client import Pointer, StockLevel
+from channels.client import Pointer, StockLevel, StockPlace
 from channels.models import Reading, Transaction
 from ledger import accounts
 from ledger.models import Rate
@@ -178,6 +178,13 @@ def test_single_orders_are_fetched_and_stock_is_written_back(shop):
     )
     caller.result(caller.adapter.push_stock(caller.account, level))
     assert available(shop, "de") == 40
+    nowhere = StockPlace("iitem_none", shop.location)
+    read = caller.result(caller.adapter.read_stock(caller.account, [nowhere, StockPlace(item, shop.location)]))
+    assert [one.available for one in read] == [None, "40"]
+    mugs = [one for page in caller.pages(caller.adapter.items(caller.account, None)) for one in page.items]
+    (mug,) = (one for one in mugs if one.item_id == "MUG-DE")
+    assert (mug.stock_id, mug.tracked, mug.levels) == (item, True, (read[1],))
+    assert caller.result(caller.adapter.stock_locations(caller.account)) == [(shop.location, "L")]
 
 
 def available(shop, country):

@@ -6,7 +6,7 @@ import pytest
 
 from channels import poll
 from channels.calls import Caller
-from channels.client import Pointer, StockLevel
+from channels.client import Pointer, StockLevel, StockPlace
 from channels.models import Reading, Transaction
 from ledger import accounts
 from tests.peers.books import Books
@@ -134,6 +134,12 @@ def test_single_orders_are_fetched_and_stock_is_written_back(shop):
     )
     caller.result(caller.adapter.push_stock(caller.account, level))
     assert shop.stock() == (42, 2)  # two are sold and not sent yet
+    place = StockPlace(shop.variant, shop.location())
+    read = caller.result(caller.adapter.read_stock(caller.account, [StockPlace("999", place.location), place]))
+    assert [one.available for one in read] == [None, "40"]
+    (mug,) = (one for page in caller.pages(caller.adapter.items(caller.account, None)) for one in page.items)
+    assert (mug.item_id, mug.stock_id, mug.tracked, mug.levels) == ("MUG", shop.variant, True, (read[1],))
+    assert [one for one, _ in caller.result(caller.adapter.stock_locations(caller.account))] == [place.location]
 
 
 def available(merchant):

@@ -4,25 +4,26 @@ words.py holds the vendor's words; one module each reads the order, its lines, t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from channels import standard_webhooks
-from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, Trust
-from channels.adapters.bigcommerce import client
+from channels.adapter import STOCK_CHANGED, Adapter, Context, Envelope, Headers, Ignored, Trust
+from channels.adapters.bigcommerce import client, stock
 from channels.adapters.bigcommerce.order import order_records
 from channels.adapters.bigcommerce.scrub import scrub
 from channels.canonical import AnyRecord
-from channels.client import Account, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.refund import Refund
 from salessync.core.problems import Problem, Refused
 
-SUBSCRIBED = frozenset({
+ORDER_SCOPES = frozenset({
     "store/order/created", "store/order/updated", "store/order/statusUpdated", "store/order/refund/created",
     "store/order/transaction/created", "store/order/transaction/updated", "store/order/archived",
 })  # fmt: skip
 ARCHIVED = "store/order/archived"
+SUBSCRIBED = ORDER_SCOPES | stock.TOPICS
 
 _ID = re.compile("[0-9]{1,30}")
 
@@ -33,6 +34,8 @@ class BigCommerce(Adapter):
     name = "bigcommerce"
     label = "BigCommerce"
     topics = SUBSCRIBED
+    stock_topics = stock.TOPICS
+    stock_batch = stock.BATCH
     kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
     missing = {
         "charges": "BigCommerce knows payments only as transactions of an order, which are the sale's tenders.",
@@ -77,7 +80,7 @@ class BigCommerce(Adapter):
         if type(payload) is not dict or "order" in payload:
             return None
         scope = payload.get("scope") or topic
-        if type(scope) is not str or scope not in SUBSCRIBED or scope == ARCHIVED:
+        if type(scope) is not str or scope not in ORDER_SCOPES or scope == ARCHIVED:
             return None
         identifier = _order_id(payload.get("data"))
         return Pointer("order", identifier) if identifier else None
@@ -125,7 +128,23 @@ class BigCommerce(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """An absolute adjustment at one location."""
-        return client.push_stock(account, level)
+        return stock.push_stock(account, level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """What locations have on hand, less the safety stock."""
+        return stock.read_stock(account, places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every variant of the catalogue."""
+        return stock.items(account, cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """The store's inventory locations."""
+        return stock.stock_locations(account)
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """A product or variant."""
+        return stock.stock_hint(payload, topic)
 
 
 def _event(payload: dict[str, Any], scope: str) -> list[AnyRecord]:
@@ -133,7 +152,9 @@ def _event(payload: dict[str, Any], scope: str) -> list[AnyRecord]:
         raise Ignored(
             "an order archived in the shop stays in the books: only a cancellation or a refund takes a sale back"
         )
-    if scope not in SUBSCRIBED:
+    if scope in stock.TOPICS:
+        raise Ignored(STOCK_CHANGED)
+    if scope not in ORDER_SCOPES:
         raise Ignored(f"the event {scope[:60]!r} moves no money or goods here")
     if not _order_id(payload.get("data")):
         raise Refused(Problem("MISSING_ID", "data.id", "the event does not say which order it is about"))

@@ -11,9 +11,8 @@ from typing import Any
 
 from channels.adapters.bigcommerce.reading import Reader, decimal
 from channels.adapters.bigcommerce.words import INCOMPLETE
-from channels.client import Account, Ask, Calls, CursorExpired, Found, Page, Pages, Reply, StaleStock, StockLevel
+from channels.client import Account, Ask, Calls, CursorExpired, Found, Page, Pages, Reply
 from channels.reading import Json
-from salessync.core.problems import Problem, Refused
 
 LIMIT = 50  # orders of one answer: each costs four requests more before its page is stored
 ROWS = 250  # of a list that belongs to one order
@@ -57,7 +56,7 @@ def _list(account: Account, key: str, at: datetime, until: datetime, last_id: in
     window: Json = {"min_" + key: _iso(at), "max_" + key: _iso(until if last_id is None else at)}
     order: Json = {"sort": key + ":asc"} if last_id is None else {"sort": "id:asc", "min_id": last_id + 1}
     reply = yield Ask(path=f"{store(account)}/v2/orders", params=window | order | EXTRA | {"limit": LIMIT})
-    return [row for row in _rows(reply.body) if type(row.get("id")) is int]
+    return [row for row in rows_of(reply.body) if type(row.get("id")) is int]
 
 
 def _joined(account: Account, order: Json) -> _Asked:
@@ -66,25 +65,25 @@ def _joined(account: Account, order: Json) -> _Asked:
         return {"order": order}
     path = f"{store(account)}/v2/orders/{order['id']}"
     joined: Json = {"order": order}
-    joined["products"] = yield from _all(path + "/products", {})
-    joined["taxes"] = yield from _all(path + "/taxes", {"details": "true"})
-    joined["shipping_addresses"] = yield from _all(path + "/shipping_addresses", {})
+    joined["products"] = yield from all_rows(path + "/products", {})
+    joined["taxes"] = yield from all_rows(path + "/taxes", {"details": "true"})
+    joined["shipping_addresses"] = yield from all_rows(path + "/shipping_addresses", {})
     if decimal(order.get("coupon_discount")):
-        joined["coupons"] = yield from _all(path + "/coupons", {})
+        joined["coupons"] = yield from all_rows(path + "/coupons", {})
     path = f"{store(account)}/v3/orders/{order['id']}"
-    joined["transactions"] = yield from _all(path + "/transactions", {})
+    joined["transactions"] = yield from all_rows(path + "/transactions", {})
     reply = yield Ask(path=path + "/payment_actions/refunds", accepts=(404,))
-    joined["refunds"] = [] if reply.status == 404 else _rows(reply.body)
+    joined["refunds"] = [] if reply.status == 404 else rows_of(reply.body)
     return joined
 
 
-def _all(path: str, params: Json) -> _Asked:
+def all_rows(path: str, params: Json) -> _Asked:
     """Every row of a list; an empty one is answered 204, and by some of the newer addresses 404."""
     found: list[Json] = []
     page = 1
     while True:
         reply = yield Ask(path=path, params=params | {"page": page, "limit": ROWS}, accepts=(404,))
-        rows = [] if reply.status == 404 else _rows(reply.body)
+        rows = [] if reply.status == 404 else rows_of(reply.body)
         found.extend(rows)
         if len(rows) < ROWS:
             return found
@@ -105,7 +104,7 @@ def order(account: Account, identifier: str) -> Calls:
 def subscribe(account: Account, url: str, scopes: frozenset[str]) -> Calls:
     """Make the hooks that are missing, and wake those that BigCommerce has put to sleep."""
     path = f"{store(account)}/v3/hooks"
-    hooks = yield from _all(path, {"destination": url})
+    hooks = yield from all_rows(path, {"destination": url})
     ours = {h.get("scope"): h for h in hooks if h.get("destination") == url}
     made = []
     for scope in sorted(scopes):
@@ -121,38 +120,6 @@ def subscribe(account: Account, url: str, scopes: frozenset[str]) -> Calls:
     return {"made": made, "secret": account.credentials.get("client_secret") or None}
 
 
-def push_stock(account: Account, level: StockLevel) -> Calls:
-    """Set what is on hand at one location; `item_id` is a SKU, or `variant:77`, or `product:111`."""
-    key, value = _item(level.item_id)
-    wanted = decimal(level.available)
-    if wanted is None or wanted != int(wanted):
-        raise Refused(Problem("BAD_QUANTITY", "available", "BigCommerce counts stock in whole units"))
-    if level.expected is not None:
-        path = f"{store(account)}/v3/inventory/locations/{level.location}/items"
-        reply = yield Ask(path=path, params={f"{key}:in": value})
-        actual = next((row.get("total_inventory_onhand") for row in _rows(reply.body)), None)
-        if decimal(actual) != decimal(level.expected):
-            raise StaleStock(None if actual is None else str(actual))
-    item = {"location_id": _number(level.location), key: value, "quantity": int(wanted)}
-    yield Ask(
-        method="PUT",
-        path=f"{store(account)}/v3/inventory/adjustments/absolute",
-        json={"reason": f"Sales Sync {level.key}"[:255], "items": [item]},
-    )
-    return None
-
-
-def _item(item_id: str) -> tuple[str, str | int]:
-    kind, _, number = item_id.partition(":")
-    if kind in ("variant", "product") and number.isascii() and number.isdigit():
-        return kind + "_id", int(number)
-    return "sku", item_id
-
-
-def _number(location: str) -> str | int:
-    return int(location) if location.isascii() and location.isdigit() else location
-
-
 def pause(reply: Reply) -> float:
     """The quota is the store's, shared with every other app: near its end wait until it is refilled."""
     left, reset = (_header(reply, name) for name in ("x-rate-limit-requests-left", "x-rate-limit-time-reset-ms"))
@@ -166,7 +133,8 @@ def _header(reply: Reply, name: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 9 else None
 
 
-def _rows(body: Any) -> list[Json]:
+def rows_of(body: Any) -> list[Json]:
+    """The objects of a list's answer, which version 3 wraps in `data`."""
     value = body.get("data") if type(body) is dict else body
     return [row for row in value if type(row) is dict] if type(value) is list else []
 

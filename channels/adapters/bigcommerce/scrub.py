@@ -108,7 +108,9 @@ _EVENT = words("scope store_id producer hash created_at")
 
 # A REST answer wraps a refund or a transaction in `data`; an event says there which object it is about.
 _DATA = an_object(
-    words("type id order_id transaction_id created total_amount total_tax") | {"refund": an_object(words("refund_id"))}
+    words("type id order_id transaction_id created total_amount total_tax")
+    | {"refund": an_object(words("refund_id"))}
+    | {"inventory": an_object(words("product_id variant_id location_id method value"))}
 )
 
 

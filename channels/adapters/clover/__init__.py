@@ -1,21 +1,23 @@
 """Clover: orders with their payments, refunds and credits. Webhooks name ids only; the REST API is asked for the order. Pure.
 
-words.py holds the vendor's words; one module each reads an order, its lines, taxes, payments and refunds; client.py asks.
+words.py holds the vendor's words; one module each reads an order, its lines, taxes, payments and refunds; client.py asks,
+stock.py for quantities and items.
 """
 
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
-from channels.adapters.clover import client
+from channels.adapter import STOCK_CHANGED, Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
+from channels.adapters.clover import client, stock
 from channels.adapters.clover.sale import order_records
 from channels.adapters.clover.scrub import scrub
 from channels.adapters.clover.words import EVENT_KIND, EVENT_TYPES
 from channels.canonical import AnyRecord
-from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.payload import parse
 from channels.reading import Json
 from channels.refund import Refund
@@ -38,7 +40,8 @@ class Clover(Adapter):
 
     name = "clover"
     label = "Clover"
-    topics = frozenset(f"{kind}:{change}" for kind in EVENT_KIND for change in EVENT_TYPES)
+    stock_topics = frozenset({"I:CREATE", "I:UPDATE"})
+    topics = frozenset(f"{kind}:{change}" for kind in EVENT_KIND for change in EVENT_TYPES) | stock_topics
     missing = {
         "charges": "Clover's payments arrive inside their order, as its tenders; there are no charges beside it.",
         "disputes": "Clover's API tells nothing of chargebacks; they are on the merchant's statements only.",
@@ -95,6 +98,10 @@ class Clover(Adapter):
         """The orders and payments that an event names, each with its merchant."""
         ids = {f"{merchant}/{event['objectId']}" for merchant, event in _events(payload) if _moves_money(event)}
         return Pointer("events", " ".join(sorted(ids))) if ids else None
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """The items that a message names, whatever else it names; of any merchant of the app."""
+        return stock.hints([event for _, event in _events(payload)])
 
     def parent(self, record: AnyRecord) -> Pointer | None:
         """The order of a refund, which mostly came with it."""
@@ -170,7 +177,19 @@ class Clover(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Set an item's quantity."""
-        return client.push_stock(account, level)
+        return stock.push_stock(account, level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """The quantities of items."""
+        return stock.read_stock(account, places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every item of the merchant."""
+        return stock.items(account, cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """None: a merchant is one place."""
+        return stock.stock_locations()
 
 
 def _events(payload: Any) -> list[tuple[str, Json]]:
@@ -200,6 +219,8 @@ def _ids_only(payload: Json) -> list[AnyRecord]:
     if not events:
         raise Refused(Problem("NO_EVENTS", "merchants", "the message names no event of any merchant"))
     if not any(_moves_money(event) for event in events):
+        if stock.hints(events):
+            raise Ignored(STOCK_CHANGED)
         raise Ignored("events of items, customers or employees move no money or goods here")
     return []
 

@@ -21,8 +21,6 @@ from channels.client import (
     Pages,
     Pointer,
     Reply,
-    StaleStock,
-    StockLevel,
 )
 from channels.reading import Json
 from salessync.core.problems import Problem, Refused
@@ -39,9 +37,8 @@ LISTS = {
     "payments": ("payments", "modifiedTime", "createdTime"),
     "refunds": ("refunds", "createdTime", "createdTime"),
 }
-_ID = re.compile("[A-Za-z0-9]{1,40}")
+ID = re.compile("[A-Za-z0-9]{1,40}")
 _CURSOR = re.compile("([0-9]{1,15}):([0-9]{1,15})")
-_DECIMAL = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 Answers = Generator[Ask, Reply, Any]
 
@@ -96,7 +93,7 @@ def _window(
                 **({"offset": len(rows)} if rows else {}),
             },
         )
-        page = _elements(reply)
+        page = elements_of(reply)
         if len(page) < ROWS:
             return rows + page
         if end > start:
@@ -104,7 +101,8 @@ def _window(
         rows += page  # more than a page in one millisecond: only here the offset is left
 
 
-def _elements(reply: Reply | None) -> list[Json]:
+def elements_of(reply: Reply | None) -> list[Json]:
+    """The rows of a list's answer; Refused where it is no list."""
     body = reply.body if reply is not None else None
     rows = body.get("elements") if type(body) is dict else None
     if type(rows) is not list:
@@ -118,7 +116,7 @@ def _order_ids(stream: str, rows: list[Json]) -> list[str]:
     for row in sorted(rows, key=_age):
         order = row if stream == "orders" else _order_of(row)
         identifier = order.get("id")
-        if type(identifier) is str and _ID.fullmatch(identifier):
+        if type(identifier) is str and ID.fullmatch(identifier):
             ids.append(identifier)
     return list(dict.fromkeys(ids))
 
@@ -161,7 +159,7 @@ def _all(path: str, expand: str) -> Generator[Ask, Reply, list[Json]]:
     offset = 0
     while True:
         params = {"expand": expand, "limit": NESTED_ROWS} | ({"offset": offset} if offset else {})
-        rows = _elements((yield Ask(path=path, params=params)))
+        rows = elements_of((yield Ask(path=path, params=params)))
         for row in rows:
             found[str(row.get("id"))] = row
         offset += len(rows)
@@ -194,13 +192,13 @@ def fetch(pointer: Pointer, account: Account) -> Calls:
 
 
 def _pointed(kind: str, identifier: str, account: Account) -> Answers:
-    if _ID.fullmatch(identifier) is None:
+    if ID.fullmatch(identifier) is None:
         return None
     if kind == "order":
         return (yield from read_order(account, identifier))
     reply = yield Ask(path=f"{merchant_path(account)}/{kind}s/{identifier}", accepts=(NOT_FOUND,))
     order = _order_of(reply.body).get("id") if reply.status != NOT_FOUND and type(reply.body) is dict else None
-    if type(order) is not str or _ID.fullmatch(order) is None:
+    if type(order) is not str or ID.fullmatch(order) is None:
         return None
     return (yield from read_order(account, order))
 
@@ -215,25 +213,3 @@ def _of_merchant(identifiers: str, account: Account) -> list[tuple[str, str]]:
         if merchant == account.credentials["merchant_id"] and letter in kinds:
             found.append((kinds[letter], identifier))
     return sorted(found)  # orders first: a payment's order is mostly among them
-
-
-def push_stock(account: Account, level: StockLevel) -> Calls:
-    """Set an item's quantity; Clover has one stock for each merchant and no way to set it only if it is still the old one."""
-    path = f"{merchant_path(account)}/item_stocks/{level.item_id}"
-    if _ID.fullmatch(level.item_id) is None or _DECIMAL.fullmatch(level.available) is None:
-        raise Refused(Problem("BAD_LEVEL", "available", "the item or its level is nothing that Clover could know"))
-    if level.expected is not None:
-        reply = yield Ask(path=path)
-        actual = reply.body.get("quantity") if type(reply.body) is dict else None
-        if actual is None or _number(str(actual)) != _number(level.expected):
-            raise StaleStock(None if actual is None else str(actual))
-    yield Ask(method="POST", path=path, json={"quantity": _number(level.available)})
-    return None
-
-
-def _number(value: str) -> int | float | None:
-    """A level as JSON writes it: Clover knows thousandths at most, which a float holds exactly enough."""
-    if _DECIMAL.fullmatch(value) is None:
-        return None
-    number = float(value)
-    return int(number) if number.is_integer() else number

@@ -6,16 +6,16 @@ words.py holds the vendor's words; till.py reads the three shapes of a sale into
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
-from channels.adapters.lightspeed import client
+from channels.adapter import STOCK_CHANGED, Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
+from channels.adapters.lightspeed import client, stock
 from channels.adapters.lightspeed.records import sale_records
 from channels.adapters.lightspeed.scrub import scrub
 from channels.canonical import AnyRecord
-from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.refund import Refund
 from salessync.core.problems import Problem, Refused
 
@@ -34,7 +34,9 @@ class Lightspeed(Adapter):
 
     name = "lightspeed"
     label = "Lightspeed Retail (X-Series)"
-    topics = frozenset({SALE_UPDATE})
+    topics = frozenset({SALE_UPDATE, stock.TOPIC})
+    stock_topics = frozenset({stock.TOPIC})
+    stock_batch = stock.BATCH
     missing = {
         "charges": "Lightspeed lists payments inside the sale, as its tenders.",
         "disputes": "Lightspeed Retail has no dispute object: the payment processor tells of a chargeback.",
@@ -68,13 +70,14 @@ class Lightspeed(Adapter):
         return body if field is None else field
 
     def envelope(self, headers: Headers, payload: Any) -> Envelope:
-        """A sale and its version; deliveries have no id of their own, and only the form names the event."""
+        """A sale or inventory record and its version; deliveries have no id of their own, and only the form names the event."""
         if type(payload) is not dict:
             return Envelope(None, "")
         sale = "register_sale_products" in payload or "line_items" in payload
         identifier, version = payload.get("id"), payload.get("version") or payload.get("updated_at")
         known = type(identifier) is str and identifier and (type(version) is int or type(version) is str)
-        return Envelope(f"{identifier}:{version}"[:300] if known else None, SALE_UPDATE if sale else "")
+        topic = SALE_UPDATE if sale else stock.TOPIC if stock.is_inventory(payload) else ""
+        return Envelope(f"{identifier}:{version}"[:300] if known else None, topic)
 
     def normalize(self, payload: Any, topic: str | None, context: Context) -> list[AnyRecord]:
         """A sale, or a refund where it is a return; a webhook's sale alone has no currency and is fetched."""
@@ -82,6 +85,8 @@ class Lightspeed(Adapter):
             raise Refused(Problem("NOT_AN_OBJECT", "$", "a Lightspeed payload is a JSON object"))
         if "sale" in payload:
             return sale_records(_unwrapped(payload["sale"]), payload, context)
+        if topic and topic.strip() == stock.TOPIC:
+            raise Ignored(STOCK_CHANGED)
         if topic and topic.strip() != SALE_UPDATE:
             raise Ignored(f"the event {topic.strip()[:60]!r} moves no money or goods here")
         if topic:
@@ -177,7 +182,23 @@ class Lightspeed(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Set a product's level at one outlet."""
-        return client.push_stock(level)
+        return stock.push_stock(level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """The levels of products at outlets."""
+        return stock.read_stock(places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every product and variant."""
+        return stock.items(cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """The retailer's outlets."""
+        return stock.stock_locations()
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """An inventory record."""
+        return stock.stock_hint(payload, topic)
 
 
 def _payload(body: bytes) -> bytes | None:

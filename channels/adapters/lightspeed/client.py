@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from channels.adapters.lightspeed.reading import Reader, decimal, first, plain
-from channels.client import Account, Ask, Calls, CursorExpired, Found, Page, Pages, Reply, StaleStock, StockLevel
+from channels.adapters.lightspeed.reading import Reader, first
+from channels.client import Account, Ask, Calls, CursorExpired, Found, Page, Pages, Reply
 from channels.reading import Json
-from salessync.core.problems import Problem, Refused
 
 API = "/api/2026-07"
 PAGE_SIZE = 100
@@ -76,13 +75,15 @@ def is_id(value: Any) -> bool:
 def sales(*, since: datetime, until: datetime, cursor: str | None, created: bool) -> Pages:
     """Every sale whose number was given in [since, until]; the cursor is the last number read."""
     joiner = Joiner()
-    after = _resume(cursor) if cursor else (yield from _begin(since))
+    after = resume(cursor) if cursor else (yield from _begin(since))
     while True:
         reply = yield from _ask(f"{API}/sales", after=after, page_size=PAGE_SIZE)
-        rows = _rows(reply)
-        versions = [v for v in (_number(first(row, "_metadata.version", "version")) for row in rows) if v is not None]
+        rows = rows_of(reply)
+        versions = [
+            v for v in (version_of(first(row, "_metadata.version", "version")) for row in rows) if v is not None
+        ]
         newest = max(
-            [v for v in (_number(first(reply.body, "version.max")),) if v is not None] + versions, default=after
+            [v for v in (version_of(first(reply.body, "version.max")),) if v is not None] + versions, default=after
         )
         found = []
         for row in rows:
@@ -110,7 +111,7 @@ def _begin(since: datetime) -> _Asked:
         row = yield from _next(high)
         if row is None or _changed(row) >= since:
             break
-        low, high = max(high, _number(first(row, "_metadata.version", "version")) or 0), high * 2
+        low, high = max(high, version_of(first(row, "_metadata.version", "version")) or 0), high * 2
         high = max(high, low * 2)
     for _ in range(PROBES):
         if high - low <= 1:
@@ -120,13 +121,13 @@ def _begin(since: datetime) -> _Asked:
         if row is None or _changed(row) >= since:
             high = middle
         else:
-            low = max(middle, min(_number(first(row, "_metadata.version", "version")) or 0, high))
+            low = max(middle, min(version_of(first(row, "_metadata.version", "version")) or 0, high))
     return low
 
 
 def _next(after: int) -> _Asked:
     reply = yield from _ask(f"{API}/sales", after=after, page_size=1)
-    return next(iter(_rows(reply)), None)
+    return next(iter(rows_of(reply)), None)
 
 
 def sale(identifier: str) -> Calls:
@@ -144,7 +145,7 @@ def sale(identifier: str) -> Calls:
 def subscribe(account: Account, url: str, topics: frozenset[str]) -> Calls:
     """Make the webhooks that are missing, and wake those that were switched off."""
     reply = yield Ask(path=f"{API}/webhooks")
-    ours = {hook.get("type"): hook for hook in _rows(reply) if hook.get("url") == url}
+    ours = {hook.get("type"): hook for hook in rows_of(reply) if hook.get("url") == url}
     made = []
     for topic in sorted(topics):
         hook, body = ours.get(topic), {"active": True, "type": topic, "url": url}
@@ -156,23 +157,6 @@ def subscribe(account: Account, url: str, topics: frozenset[str]) -> Calls:
             continue
         made.append(topic)
     return {"made": made, "secret": account.credentials.get("client_secret") or None}
-
-
-def push_stock(level: StockLevel) -> Calls:
-    """Set the level of one product at one outlet; `item_id` is the product's id, `location` the outlet's."""
-    wanted = decimal(level.available)
-    if wanted is None:
-        raise Refused(Problem("BAD_QUANTITY", "available", "the level to set is no decimal number"))
-    if level.expected is not None:
-        reply = yield Ask(path=f"{API}/inventory/{level.item_id}")
-        levels = [row.get("current_inventory_level") for row in _rows(reply) if row.get("outlet_id") == level.location]
-        actual = decimal(levels[0]) if levels else None
-        if actual != decimal(level.expected):
-            raise StaleStock(None if actual is None else plain(actual))
-    amount = int(wanted) if wanted == int(wanted) else float(wanted)
-    inventory = [{"outlet_id": level.location, "current_amount": amount}]
-    yield Ask(method="PUT", path=f"{API}/products/{level.item_id}", json={"details": {"inventory": inventory}})
-    return None
 
 
 def pause(reply: Reply) -> float:
@@ -201,12 +185,14 @@ def _data(reply: Reply) -> Any:
     return body["data"] if type(body) is dict and "data" in body else body
 
 
-def _rows(reply: Reply) -> list[Json]:
+def rows_of(reply: Reply) -> list[Json]:
+    """The objects of a list's answer, wrapped in `data` or not."""
     data = _data(reply)
     return [row for row in data if type(row) is dict] if type(data) is list else []
 
 
-def _number(value: Any) -> int | None:
+def version_of(value: Any) -> int | None:
+    """A version number; None for anything else."""
     return value if type(value) is int and value >= 0 else None
 
 
@@ -226,7 +212,8 @@ def _time(value: Any, path: str) -> datetime:
     return at
 
 
-def _resume(cursor: str) -> int:
+def resume(cursor: str) -> int:
+    """The version number that a cursor is; CursorExpired where it is none."""
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 20):
         raise CursorExpired
     return int(cursor)

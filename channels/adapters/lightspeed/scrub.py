@@ -128,8 +128,10 @@ def _data(value: Any) -> Any:
     return a_list(_INNER)(value) if type(value) is list else _INNER(value)
 
 
+_INVENTORY = words("product_id outlet_id count current_amount inventory_level current_inventory_level version")
 _ROOT = an_object(
     _SALE
+    | _INVENTORY
     | {
         "sale": _wrapped(_SALE | {"taxes": _SALE_TAXES}),
         "data": _data,

@@ -1,24 +1,25 @@
 """Medusa (v2): orders with their payments, refunds and returns, by the shop's own events or as Admin API answers. Pure.
 
 Medusa's core posts no webhooks. A subscriber in the shop posts `{"type": "order.placed", "data": {"id": "order_…"}}`, signed as the
-Standard Webhooks specification says; it names ids only, and the pipeline asks for the object.
+Standard Webhooks specification says; it names ids only, and the pipeline asks for the object. Of an event inventory-level.updated it
+adds to `data` the level's own `inventory_item_id` and `location_id`.
 words.py holds the vendor's words; amounts.py its unrounded numbers; one module each reads lines, payments, returns, refunds, totals.
 """
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from channels import standard_webhooks
-from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, Trust
-from channels.adapters.medusa import client
+from channels.adapter import STOCK_CHANGED, Adapter, Context, Envelope, Headers, Ignored, Trust
+from channels.adapters.medusa import client, stock
 from channels.adapters.medusa.sale import order_records
 from channels.adapters.medusa.scrub import scrub
 from channels.adapters.medusa.words import TOPICS
 from channels.canonical import AnyRecord
-from channels.client import Account, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.reading import Json
 from channels.refund import Refund
 from salessync.core.problems import Problem, Refused
@@ -29,7 +30,9 @@ class Medusa(Adapter):
 
     name = "medusa"
     label = "Medusa"
-    topics = frozenset(TOPICS)
+    topics = frozenset(TOPICS) | {stock.TOPIC}
+    stock_topics = frozenset({stock.TOPIC})
+    stock_batch = stock.BATCH
     kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
     missing = {
         "charges": "a payment stands inside its order and is read as that sale's tender",
@@ -120,7 +123,23 @@ class Medusa(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Set the stocked quantity of an inventory item (`item_id`) at a stock location."""
-        return client.push_stock(account, level)
+        return stock.push_stock(account, level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """What is stocked less what is reserved."""
+        return stock.read_stock(places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every variant."""
+        return stock.items(cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """The shop's stock locations."""
+        return stock.stock_locations()
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """An inventory level."""
+        return stock.stock_hint(payload, topic)
 
 
 def _many(payload: Json, context: Context) -> list[AnyRecord]:
@@ -142,6 +161,8 @@ def _many(payload: Json, context: Context) -> list[AnyRecord]:
 
 
 def _event(payload: Json, topic: Any) -> list[AnyRecord]:
+    if topic == stock.TOPIC:
+        raise Ignored(STOCK_CHANGED)
     if type(topic) is not str or topic not in TOPICS:
         raise Ignored(f"the event {str(topic)[:60]!r} moves no money or goods here")
     if _pointer(payload.get("data"), topic) is None:

@@ -7,11 +7,10 @@ moves to the end and would push another one over the edge of a page.
 import re
 from collections.abc import Generator, Iterator
 from datetime import datetime
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
-from channels.client import Account, Ask, Found, Page, Pages, Pointer, Reply, StaleStock, StockLevel
+from channels.client import Ask, Found, Page, Pages, Pointer, Reply
 from channels.keyset import Position
 from channels.reading import Json
 from salessync.core.dates import DateError, format_instant, parse_instant
@@ -34,7 +33,7 @@ RETURN_FIELDS = (
     "id,order_id,status,exchange_id,claim_id,location_id,created_at,updated_at,canceled_at,received_at,*items"
 )
 
-_ID = re.compile("[A-Za-z0-9_-]{1,255}")  # what may stand in a path
+ID = re.compile("[A-Za-z0-9_-]{1,255}")  # what may stand in a path
 
 
 def instant(row: Json, field: str) -> str:
@@ -42,7 +41,7 @@ def instant(row: Json, field: str) -> str:
     try:
         return format_instant(parse_instant(row.get(field)))
     except DateError:
-        raise _unexpected(f"a row has no {field}") from None
+        raise unexpected(f"a row has no {field}") from None
 
 
 def poll_orders(since: datetime, until: datetime, cursor: str | None, created: bool) -> Pages:
@@ -113,11 +112,12 @@ def rows_of(reply: Reply, name: str) -> list[Json]:
     """The rows of a list's answer."""
     rows = reply.body.get(name) if type(reply.body) is dict else None
     if type(rows) is not list or any(type(row) is not dict for row in rows):
-        raise _unexpected(f"the answer has no list of {name}")
+        raise unexpected(f"the answer has no list of {name}")
     return rows
 
 
-def _unexpected(what: str) -> Refused:
+def unexpected(what: str) -> Refused:
+    """What an answer is refused with that is not what was asked for."""
     return Refused(Problem("UNEXPECTED_ANSWER", "$", f"Medusa's answer cannot be read: {what}"))
 
 
@@ -158,7 +158,7 @@ def _came_back(item: Json) -> bool:
 
 def fetch(pointer: Pointer) -> Asking:
     """An order with its returns; of a payment the order that it pays for."""
-    if _ID.fullmatch(pointer.id) is None:
+    if ID.fullmatch(pointer.id) is None:
         return None
     if pointer.kind == "payment":
         reply = yield Ask(path=f"/admin/payments/{pointer.id}", params={"fields": PAYMENT_FIELDS}, accepts=(404,))
@@ -177,43 +177,5 @@ def fetch(pointer: Pointer) -> Asking:
 def _one(reply: Reply, name: str) -> Json:
     value = reply.body.get(name) if type(reply.body) is dict else None
     if type(value) is not dict:
-        raise _unexpected(f"the answer has no {name}")
+        raise unexpected(f"the answer has no {name}")
     return value
-
-
-def push_stock(account: Account, level: StockLevel) -> Asking:
-    """Set what a location stocks so that, beside what is reserved for orders, the wanted number is available."""
-    for identifier in (level.item_id, level.location):
-        if _ID.fullmatch(identifier) is None:
-            raise Refused(Problem("BAD_ID", "item_id", f"{identifier[:40]!r} is no id of Medusa's"))
-    path = f"/admin/inventory-items/{level.item_id}/location-levels"
-    reply = yield Ask(path=path, params={"location_id": level.location, "limit": 1})
-    rows = rows_of(reply, "inventory_levels")
-    held = rows[0] if rows else {}
-    reserved = number(held.get("reserved_quantity"))
-    shown = number(held.get("available_quantity")) if held else None
-    if level.expected is not None and shown is not None and shown != number(level.expected):
-        raise StaleStock(format(shown, "f"))
-    stocked = max(number(level.available) + reserved, Decimal(0))
-    body = {"stocked_quantity": _json_number(stocked)}
-    if rows:
-        yield Ask(method="POST", path=f"{path}/{level.location}", json=body)
-    else:
-        yield Ask(method="POST", path=path, json={"location_id": level.location, **body})
-    return None
-
-
-def number(value: Any) -> Decimal:
-    """A quantity as Medusa or the inventory tells it."""
-    try:
-        found = Decimal(str(0 if value is None else value))
-    except InvalidOperation:
-        raise _unexpected("a quantity is no number") from None
-    if not found.is_finite() or found.adjusted() > 12:
-        raise _unexpected("a quantity is no number")
-    return found
-
-
-def _json_number(value: Decimal) -> int | float:
-    """Medusa takes numbers only, no texts."""
-    return int(value) if value == value.to_integral_value(ROUND_FLOOR) else float(value)

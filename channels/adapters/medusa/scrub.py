@@ -94,7 +94,9 @@ _ORDER: dict[str, Keep | Spare] = (
         "returns": a_list(_RETURN),
     }
 )
-_EVENT_DATA = an_object(words("id order_id payment_id return_id fulfillment_id exchange_id claim_id"))
+_EVENT_DATA = an_object(
+    words("id order_id payment_id return_id fulfillment_id exchange_id claim_id inventory_item_id location_id")
+)
 _ONE: dict[str, Keep | Spare] = {
     "order": an_object(_ORDER),
     "orders": a_list(an_object(_ORDER)),

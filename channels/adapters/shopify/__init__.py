@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from channels.adapter import (
+    STOCK_CHANGED,
     Adapter,
     Context,
     Envelope,
@@ -22,7 +23,7 @@ from channels.adapter import (
     SignatureRefused,
     Trust,
 )
-from channels.adapters.shopify import privacy
+from channels.adapters.shopify import privacy, stock
 from channels.adapters.shopify.client import Client
 from channels.adapters.shopify.payout import dispute_record, payout_record
 from channels.adapters.shopify.refund import refund_record
@@ -44,6 +45,7 @@ TOPICS = ORDER_TOPICS | {
     "refunds/create",
     "order_transactions/create",
     *DISPUTE_TOPICS,
+    stock.TOPIC,
 }
 
 
@@ -124,6 +126,8 @@ def _by_topic(payload: Any, topic: str, context: Context) -> list[AnyRecord]:
         return [dispute_record(_unwrapped(payload, "dispute"), context)]
     if topic == "orders/edited":
         return []  # ids only: the order is fetched, or comes by its own orders/updated
+    if topic == stock.TOPIC:
+        raise Ignored(STOCK_CHANGED)
     if topic == "orders/delete":
         raise Ignored(
             "an order deleted in the shop stays in the books: only a cancellation or a refund takes a sale back"

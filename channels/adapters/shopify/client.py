@@ -1,4 +1,4 @@
-"""How Shopify is asked: lists and single objects by the REST Admin API, whose shapes `normalize` reads; stock by GraphQL. Pure.
+"""How Shopify is asked: lists and single objects by the REST Admin API, whose shapes `normalize` reads; stock.py by GraphQL. Pure.
 
 An order comes with its transactions joined as `order.transactions`, a payout with the balance transactions it pays.
 Lists are paged by the `page_info` of the Link header: it is a keyset of Shopify's own, so that a list which changes while it
@@ -6,11 +6,13 @@ is being read loses no row, and it expires, after which Shopify answers 400.
 """
 
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any, ClassVar
 
+from channels.adapters.shopify import stock
+from channels.adapters.shopify.asking import ROOT, gid, graphql, ident, inside, refuse
 from channels.canonical import AnyRecord
 from channels.charge import Charge
 from channels.client import (
@@ -24,8 +26,8 @@ from channels.client import (
     Pages,
     Pointer,
     Reply,
-    StaleStock,
     StockLevel,
+    StockPlace,
     Stream,
 )
 from channels.reading import Json, stamp
@@ -33,9 +35,6 @@ from channels.refund import Refund
 from salessync.core import dates
 from salessync.core.problems import Problem, Refused
 
-VERSION = "2026-07"  # supported for about a year, after which Shopify answers in the shape of a later one
-ROOT = f"/admin/api/{VERSION}/"
-GRAPHQL = ROOT + "graphql.json"
 PAYMENTS = "shopify_payments/"
 PER_PAGE = 250
 FEW_PER_PAGE = (
@@ -56,21 +55,7 @@ DISPUTE_CHANGES = timedelta(days=366)
 SPARE = 0.1  # of the bucket that is left to the merchant's other apps
 LEAK = 20  # seconds in which a bucket empties: 40 at 2 a second, 80 at 4, 400 at 20
 
-SET_QUANTITY = """
-mutation ($input: InventorySetQuantitiesInput!, $key: String!) {
-  inventorySetQuantities(input: $input) @idempotent(key: $key) { userErrors { code message } }
-}
-"""
-GET_QUANTITY = """
-query ($item: ID!, $location: ID!) {
-  inventoryItem(id: $item) { inventoryLevel(locationId: $location) { quantities(names: ["available"]) { quantity } } }
-}
-"""
 ORDER_OF_REFUND = "query ($id: ID!) { refund(id: $id) { order { legacyResourceId } } }"
-
-STALE = frozenset({"CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE"})
-AGAIN = frozenset({"THROTTLED", "IDEMPOTENCY_CONCURRENT_REQUEST"})  # the same request once more, after a pause
-ATTEMPTS = 3
 
 _LINK = re.compile(r'<[^>]*[?&]page_info=([^&>]+)[^>]*>\s*;\s*rel="?([a-z]+)"?')
 _ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
@@ -88,6 +73,9 @@ class Client:
     topics: ClassVar[frozenset[str]] = frozenset()
     streams: ClassVar[tuple[Stream, ...]] = STREAMS
     limits: ClassVar[Limits] = Limits(per_second=2.0, burst=40)
+    stock_topics: ClassVar[frozenset[str]] = frozenset({stock.TOPIC})
+    stock_batch: ClassVar[int] = stock.BATCH
+    stock_compares: ClassVar[bool] = True
 
     def pointer(self, payload: Any, topic: str) -> Pointer | None:
         """An edited order comes as its ids only."""
@@ -146,7 +134,23 @@ class Client:
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Compare and set of `available`."""
-        return push_stock(level)
+        return stock.push_stock(level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """`available` of inventory items."""
+        return stock.read_stock(places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every variant of every product."""
+        return stock.items(cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """The shop's active locations."""
+        return stock.stock_locations()
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """An inventory level."""
+        return stock.stock_hint(payload, topic)
 
 
 # --- whom to ask, and how often
@@ -209,20 +213,13 @@ def _rest_pause(reply: Reply) -> float:
 
 
 def _graphql_pause(reply: Reply) -> float:
-    cost = _inside(reply.body, "extensions", "cost")
-    wanted = _inside(cost, "requestedQueryCost")
-    left, restored = (_inside(cost, "throttleStatus", key) for key in ("currentlyAvailable", "restoreRate"))
+    cost = inside(reply.body, "extensions", "cost")
+    wanted = inside(cost, "requestedQueryCost")
+    left, restored = (inside(cost, "throttleStatus", key) for key in ("currentlyAvailable", "restoreRate"))
     numbers = [wanted, left, restored]
     if any(type(one) not in (int, Decimal) for one in numbers) or restored <= 0:
         return 0.0
     return float(max(0, (wanted - left) / restored))
-
-
-def _inside(value: Any, *keys: str) -> Any:
-    """What lies at the end of the keys; None where the way ends before."""
-    for key in keys:
-        value = value.get(key) if type(value) is dict else None
-    return value
 
 
 # --- single requests
@@ -232,21 +229,8 @@ def _get(path: str, params: Mapping[str, Any], accepts: tuple[int, ...] = ()) ->
     return (yield Ask(path=ROOT + path, params=params, accepts=accepts))
 
 
-def _query(query: str, variables: Json) -> Generator[Ask, Reply, tuple[Json, list[Json]]]:
-    """The data of a GraphQL answer and its errors, each as {code, message}."""
-    reply = yield Ask(method="POST", path=GRAPHQL, json={"query": query, "variables": variables})
-    data, errors = _inside(reply.body, "data"), _inside(reply.body, "errors")
-    told = _objects(errors) or ([{"message": errors}] if errors else [])
-    found = [{"code": _inside(one, "extensions", "code"), "message": one.get("message")} for one in told]
-    return (data if type(data) is dict else {}), found
-
-
-def _objects(value: Any) -> list[Json]:
-    return [one for one in value if type(one) is dict] if type(value) is list else []
-
-
 def _rows(reply: Reply, key: str) -> list[Any]:
-    rows = _inside(reply.body, key)
+    rows = inside(reply.body, key)
     if type(rows) is not list:  # to take it for an empty list would lose a page
         raise Refused(Problem("BAD_ANSWER", key, f"Shopify answered without the list of {key}"))
     return rows
@@ -286,12 +270,6 @@ def _all(path: str, key: str, params: Mapping[str, Any]) -> Generator[Ask, Reply
             return found
 
 
-def _id(value: Any) -> str | None:
-    """An id that may stand in a path; None for anything else."""
-    text = str(value) if type(value) in (int, str) else ""
-    return text if text.isascii() and text.isdigit() else None
-
-
 # --- lists
 
 
@@ -321,7 +299,7 @@ def _page(rows: list[Any], joined: Callable[[Any], Calls], cursor: str | None) -
 
 def _joined_order(order: Any) -> Calls:
     """The order with its transactions; without them where Shopify has none to give, for then nothing is known of them."""
-    identifier = _id(_inside(order, "id"))
+    identifier = ident(inside(order, "id"))
     if identifier is None:
         return {"order": order}
     rows: list[Any] | None = []
@@ -354,7 +332,7 @@ def _payments_rows(reply: Reply, key: str) -> list[Any]:
 
 def _joined_payout(payout: Any) -> Calls:
     """The payout with its lines; a scheduled one can still get more of them, so that it comes alone."""
-    identifier = _id(_inside(payout, "id"))
+    identifier = ident(inside(payout, "id"))
     if identifier is None or payout.get("status") == "scheduled":
         return {"payout": payout}
     rows = yield from _all(PAYMENTS + "balance/transactions.json", "transactions", {"payout_id": identifier})
@@ -388,7 +366,7 @@ def _moved(dispute: Any, since: datetime, until: datetime, *, created: bool) -> 
 
 def _time(value: Any, key: str) -> datetime | None:
     try:
-        return dates.parse_instant(_inside(value, key))
+        return dates.parse_instant(inside(value, key))
     except dates.DateError:
         return None
 
@@ -400,8 +378,8 @@ def pointer(payload: Any, topic: str) -> Pointer | None:
     """The order that an orders/edited event names."""
     if topic.strip().casefold() != "orders/edited":
         return None
-    edit = _inside(payload, "order_edit")
-    identifier = _id(_inside(edit if edit is not None else payload, "order_id"))
+    edit = inside(payload, "order_edit")
+    identifier = ident(inside(edit if edit is not None else payload, "order_id"))
     return Pointer("order", identifier) if identifier else None
 
 
@@ -413,33 +391,33 @@ def parent(record: AnyRecord) -> Pointer | None:
         order = record.order_reference
     else:
         return None
-    identifier = _id(order)
+    identifier = ident(order)
     return Pointer("order", identifier) if identifier else None
 
 
 def fetch(pointer: Pointer) -> Calls:
     """The object as `poll` would bring it; None where Shopify has none of that kind and id."""
     if pointer.kind == "order":
-        order = yield from _object(f"orders/{_id(pointer.id)}.json", "order", pointer.id)
+        order = yield from _object(f"orders/{ident(pointer.id)}.json", "order", pointer.id)
         return None if order is None else Found((yield from _joined_order(order)))
     if pointer.kind == "refund":
         return (yield from _refund(pointer.id))
     if pointer.kind == "payout":
-        payout = yield from _object(f"{PAYMENTS}payouts/{_id(pointer.id)}.json", "payout", pointer.id)
+        payout = yield from _object(f"{PAYMENTS}payouts/{ident(pointer.id)}.json", "payout", pointer.id)
         return None if payout is None else Found((yield from _joined_payout(payout)))
     if pointer.kind == "dispute":
-        dispute = yield from _object(f"{PAYMENTS}disputes/{_id(pointer.id)}.json", "dispute", pointer.id)
+        dispute = yield from _object(f"{PAYMENTS}disputes/{ident(pointer.id)}.json", "dispute", pointer.id)
         return None if dispute is None else Found({"dispute": dispute})
     return None
 
 
 def _object(path: str, key: str, *identifiers: str) -> Generator[Ask, Reply, Any]:
-    if any(_id(one) is None for one in identifiers):
+    if any(ident(one) is None for one in identifiers):
         return None
     reply = yield from _get(path, {}, accepts=(404,))
     if reply.status == 404:
         return None
-    found = _inside(reply.body, key)
+    found = inside(reply.body, key)
     if found is None:
         raise Refused(Problem("BAD_ANSWER", key, f"Shopify answered without the {key}"))
     return found
@@ -448,28 +426,12 @@ def _object(path: str, key: str, *identifiers: str) -> Generator[Ask, Reply, Any
 def _refund(identifier: str) -> Calls:
     """REST knows a refund beneath its order only; GraphQL tells which one that is."""
     order, _, refund = identifier.rpartition("/")
-    if not order and _id(refund):
-        data, errors = yield from _query(ORDER_OF_REFUND, {"id": _gid("Refund", refund)})
-        _refuse(errors)
-        order = str(_inside(data, "refund", "order", "legacyResourceId") or "")
+    if not order and ident(refund):
+        data, errors = yield from graphql(ORDER_OF_REFUND, {"id": gid("Refund", refund)})
+        refuse(errors)
+        order = str(inside(data, "refund", "order", "legacyResourceId") or "")
     found = yield from _object(f"orders/{order}/refunds/{refund}.json", "refund", order, refund)
     return None if found is None else Found({"refund": found})
-
-
-def _gid(kind: str, identifier: str) -> str:
-    return identifier if identifier.startswith("gid://") else f"gid://shopify/{kind}/{identifier}"
-
-
-def _refuse(errors: list[Json]) -> None:
-    if errors:
-        raise Refused(
-            *(Problem(_code(one), "graphql", f"Shopify refused it: {str(one.get('message'))[:300]}") for one in errors)
-        )
-
-
-def _code(error: Json) -> str:
-    code = error.get("code")
-    return code if type(code) is str and re.fullmatch("[A-Z_]{1,60}", code) else "REFUSED"
 
 
 # --- subscriptions
@@ -478,7 +440,7 @@ def _code(error: Json) -> str:
 def subscribe(topics: frozenset[str], url: str) -> Calls:
     """Shopify deletes a subscription after failures, so this is repeated; what exists already stays."""
     there = yield from _all("webhooks.json", "webhooks", {"address": url})
-    known = {_inside(one, "topic") for one in there or [] if _inside(one, "address") == url}
+    known = {inside(one, "topic") for one in there or [] if inside(one, "address") == url}
     made: list[str] = []
     refused: dict[str, str] = {}
     for topic in sorted(topics - known):
@@ -487,46 +449,5 @@ def subscribe(topics: frozenset[str], url: str) -> Calls:
         if reply.status < 400:
             made.append(topic)
         elif "already been taken" not in str(reply.body):  # another process has just made it
-            refused[topic] = str(_inside(reply.body, "errors") or reply.status)[:300]
+            refused[topic] = str(inside(reply.body, "errors") or reply.status)[:300]
     return {"made": made, "secret": None, "refused": refused}
-
-
-# --- stock
-
-
-def push_stock(level: StockLevel) -> Calls:
-    """Set `available`, if it is still what we expected. Shopify counts whole units: what is left of one is not for sale."""
-    item, location = _gid("InventoryItem", level.item_id), _gid("Location", level.location)
-    quantity = {
-        "inventoryItemId": item,
-        "locationId": location,
-        "quantity": _whole(level.available),
-        "changeFromQuantity": None if level.expected is None else _whole(level.expected),
-    }
-    given = {"name": "available", "reason": "correction", "quantities": [quantity]}
-    key, errors = level.key, list[Json]()
-    for _ in range(ATTEMPTS):
-        data, errors = yield from _query(SET_QUANTITY, {"input": given, "key": key})
-        errors = errors or _objects(_inside(data, "inventorySetQuantities", "userErrors"))
-        codes = {_inside(one, "code") for one in errors}
-        if codes & STALE:
-            raise StaleStock((yield from _level(item, location)))
-        if "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" in codes:
-            key += "-again"  # Shopify wants a new key; the comparison keeps the second try from counting twice
-        elif not codes & AGAIN:
-            break
-    _refuse(errors)
-    if _inside(data, "inventorySetQuantities") is None:
-        raise Refused(Problem("BAD_ANSWER", "inventorySetQuantities", "Shopify did not say that the level was set"))
-
-
-def _level(item: str, location: str) -> Generator[Ask, Reply, str | None]:
-    """What the listing shows now; None where that is not told."""
-    data, _ = yield from _query(GET_QUANTITY, {"item": item, "location": location})
-    rows = _inside(data, "inventoryItem", "inventoryLevel", "quantities")
-    shown = _inside(rows[0], "quantity") if type(rows) is list and rows else None
-    return str(shown) if type(shown) is int else None
-
-
-def _whole(quantity: str) -> int:
-    return int(Decimal(quantity).to_integral_value(ROUND_FLOOR))

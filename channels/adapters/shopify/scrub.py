@@ -104,6 +104,7 @@ _DISPUTE = words(
     " initiated_at"
 )
 _EDIT = an_object(words("id order_id created_at committed_at"))
+_LEVEL = words("inventory_item_id location_id available updated_at")
 _PRIVACY = words("shop_id shop_domain") | {
     "customer": customer,
     "orders_requested": a_list(scalar),
@@ -113,7 +114,7 @@ _PRIVACY = words("shop_id shop_domain") | {
 
 # Without its topic a bare object does not say what it is, so the root keeps what any of them may have.
 _ROOT = an_object(
-    _PRIVACY | _DISPUTE | _TRANSACTION | _REFUND | _ORDER
+    _PRIVACY | _LEVEL | _DISPUTE | _TRANSACTION | _REFUND | _ORDER
     | {"order": an_object(_ORDER), "orders": a_list(an_object(_ORDER)), "refund": an_object(_REFUND)}
     | {"transaction": an_object(_TRANSACTION), "transactions": a_list(an_object(_TRANSACTION | _BALANCE)), "order_edit": _EDIT}
     | {"payout": _PAYOUT, "payouts": a_list(_PAYOUT), "dispute": an_object(_DISPUTE), "disputes": a_list(an_object(_DISPUTE))}

@@ -1,17 +1,18 @@
 """Square: orders, returns, payments, refunds, payouts and disputes, by webhook, as REST answers or polled. Pure.
 
-words.py holds the vendor's words; sale.py, refund.py, payment.py and payout.py read one kind of object each, client.py asks for them.
+words.py holds the vendor's words; sale.py, refund.py, payment.py and payout.py read one kind of object each, client.py asks for them,
+stock.py for counts and the catalogue.
 """
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
-from channels.adapters.square import client
+from channels.adapter import STOCK_CHANGED, Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
+from channels.adapters.square import client, stock
 from channels.adapters.square.payment import payment_record
 from channels.adapters.square.payout import dispute_record, payout_record
 from channels.adapters.square.refund import refund_record
@@ -19,7 +20,7 @@ from channels.adapters.square.sale import order_records
 from channels.adapters.square.scrub import scrub
 from channels.canonical import AnyRecord
 from channels.charge import Charge
-from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel
+from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace
 from channels.dispute import Dispute
 from channels.reading import Json, word
 from channels.refund import Refund
@@ -53,7 +54,9 @@ class Square(Adapter):
     label = "Square"
     settles = True
     is_processor = True
-    topics = ORDER_TOPICS | OBJECT_TOPICS
+    topics = ORDER_TOPICS | OBJECT_TOPICS | {stock.TOPIC}
+    stock_topics = frozenset({stock.TOPIC})
+    stock_batch = stock.BATCH
     kept_headers = frozenset({
         "square-environment", "square-initial-delivery-timestamp", "square-retry-number", "square-retry-reason",
         "square-version",
@@ -157,7 +160,23 @@ class Square(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """A physical count of the item variation at the location."""
-        return client.push_stock(level)
+        return stock.push_stock(level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """The counts IN_STOCK of item variations."""
+        return stock.read_stock(places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every item variation of the catalogue."""
+        return stock.items(cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """The seller's open locations."""
+        return stock.stock_locations(account)
+
+    def stock_hint(self, payload: Any, topic: str) -> tuple[StockPlace, ...]:
+        """Inventory counts."""
+        return stock.stock_hint(payload, topic)
 
 
 def _by_topic(payload: Json, topic: str, context: Context) -> list[AnyRecord]:
@@ -167,6 +186,8 @@ def _by_topic(payload: Json, topic: str, context: Context) -> list[AnyRecord]:
         if _named_order(payload):
             return []  # ids only: the order is fetched
         raise Refused(Problem("MISSING_ID", "data.id", "the event does not say which order it is about"))
+    if topic == stock.TOPIC:
+        raise Ignored(STOCK_CHANGED)
     if kind not in KINDS:
         raise Ignored(
             f"the topic {topic[:60]!r} moves no money or goods here"

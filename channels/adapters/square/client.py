@@ -1,4 +1,4 @@
-"""How Square is asked: lists by time, single objects, subscriptions, stock counts. Pure: generators that yield asks and pages.
+"""How Square is asked: lists by time, single objects, subscriptions; stock.py asks for counts. Pure: generators that yield asks and pages.
 
 A list is read by keyset: each request begins at the last time that was read, so that objects which change meanwhile move to the end
 of the list and push nobody out of it. Square's own cursor is used only inside of one instant that fills a whole page.
@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -24,8 +23,6 @@ from channels.client import (
     Pages,
     Pointer,
     Reply,
-    StaleStock,
-    StockLevel,
     Stream,
 )  # fmt: skip
 from channels.reading import Json, word
@@ -46,7 +43,7 @@ STREAMS = (
 MOST_LOCATIONS = 10  # of one search for orders
 ALL = "*"  # in place of a location, where a list is of all of them
 
-_ID = re.compile(r"[A-Za-z0-9_:-]{1,255}")  # what may stand in a path: nothing that leads out of it
+ID = re.compile(r"[A-Za-z0-9_:-]{1,255}")  # what may stand in a path: nothing that leads out of it
 _ONE = {"order": "orders", "payment": "payments", "refund": "refunds", "dispute": "disputes", "payout": "payouts"}
 
 
@@ -71,7 +68,7 @@ def refresh(account: Account) -> Ask | None:
 
 def renewed(reply: Reply, account: Account, now: datetime) -> dict[str, Any]:
     """The credentials with the new token; without a stated end it is taken to last a day, as a short-lived one does."""
-    body = _body(reply)
+    body = body_of(reply)
     token = word(body.get("access_token"))
     if not token:
         raise Refused(Problem("NO_TOKEN", "access_token", "Square's answer holds no new access token"))
@@ -178,19 +175,19 @@ def _listed(listing: Listing, account: Account, start: str, end: str, cursor: st
     place = _parse(cursor) if cursor else Place()
     locations: dict[str, Json] = {ALL: {}}
     if listing.key != "refunds":  # the only list that is of all locations
-        locations = yield from _locations(account)
+        locations = yield from locations_of(account)
     if not place.batch:
         place = _next_batch(place, locations, listing, start)
     if not place.batch:
         yield Page()
     while place.batch:
         reply = yield listing.ask(listing, place, end)
-        body = _body(reply)
-        if _is_refused(reply):
+        body = body_of(reply)
+        if is_refused(reply):
             raise CursorExpired
-        rows = [row for row in _rows(body, listing.key) if not _is_seen(row, place, listing)]
+        rows = [row for row in rows_of(body, listing.key) if not _is_seen(row, place, listing)]
         found = yield from _joined(listing, rows, locations)
-        place = _onward(place, _rows(body, listing.key), listing.by, body.get("cursor"))
+        place = _onward(place, rows_of(body, listing.key), listing.by, body.get("cursor"))
         if not place.batch:
             place = _next_batch(place, locations, listing, start)
         yield Page(found=tuple(found), cursor=_format(place) if place.batch else None)
@@ -246,7 +243,7 @@ def _whole_order(order: Json, location: Json | None) -> Generator[Ask, Reply | N
         whole["location"] = location
     if order.get("returns"):
         refunds = []
-        for listed in _rows(order, "refunds"):
+        for listed in rows_of(order, "refunds"):
             one = yield from _one("refunds", word(listed.get("id")), "refund")
             if one is not None:
                 refunds.append(one)
@@ -257,24 +254,24 @@ def _whole_order(order: Json, location: Json | None) -> Generator[Ask, Reply | N
 def _whole_payout(payout: Json) -> Generator[Ask, Reply | None, Json]:
     """A payout with all of its entries; a simple one has none."""
     identifier = word(payout.get("id"))
-    if payout.get("type") == "SIMPLE" or not _ID.fullmatch(identifier):
+    if payout.get("type") == "SIMPLE" or not ID.fullmatch(identifier):
         return {"payout": payout}
     entries: list[Json] = []
     token: Any = None
     while True:
         params: Json = {"limit": 100, "sort_order": "ASC"} | ({"cursor": token} if token else {})
-        body = _body((yield Ask(path=f"/v2/payouts/{identifier}/payout-entries", params=params)))
-        entries += _rows(body, "payout_entries")
+        body = body_of((yield Ask(path=f"/v2/payouts/{identifier}/payout-entries", params=params)))
+        entries += rows_of(body, "payout_entries")
         token = body.get("cursor")
         if not token:
             return {"payout": payout, "payout_entries": entries}
 
 
-def _locations(account: Account) -> Generator[Ask, Reply | None, dict[str, Json]]:
+def locations_of(account: Account) -> Generator[Ask, Reply | None, dict[str, Json]]:
     """The seller's locations by id: closed ones too, since their old sales can still change."""
     wanted = account.credentials.get("locations")
     wanted = wanted.split() if type(wanted) is str else wanted
-    rows = _rows(_body((yield Ask(path="/v2/locations"))), "locations")
+    rows = rows_of(body_of((yield Ask(path="/v2/locations"))), "locations")
     found = {word(row.get("id")): row for row in rows if word(row.get("id"))}
     return {key: row for key, row in found.items() if key in wanted} if wanted else found
 
@@ -285,10 +282,10 @@ def _disputes(since: datetime, until: datetime, cursor: str | None, *, created: 
     while True:
         params = {"cursor": place.token} if place.token else {}
         reply = yield Ask(path="/v2/disputes", params=params, accepts=_accepts(place))
-        if _is_refused(reply):
+        if is_refused(reply):
             raise CursorExpired
-        body = _body(reply)
-        rows = [row for row in _rows(body, "disputes") if _is_within(row.get(by), since, until)]
+        body = body_of(reply)
+        rows = [row for row in rows_of(body, "disputes") if _is_within(row.get(by), since, until)]
         token = word(body.get("cursor"))
         place = Place(token=token or None)
         yield Page(found=tuple(Found({"dispute": row}) for row in rows), cursor=_format(place) if token else None)
@@ -319,16 +316,18 @@ def _parse(cursor: str) -> Place:
     return Place(after, batch, start, seen, token)
 
 
-def _is_refused(reply: Reply | None) -> bool:
+def is_refused(reply: Reply | None) -> bool:
     """An answer of 400 was only let through where Square's own cursor was sent: Square no longer knows it."""
     return reply is not None and reply.status == 400
 
 
-def _body(reply: Reply | None) -> Json:
+def body_of(reply: Reply | None) -> Json:
+    """The object that an answer is; {} where it is none."""
     return reply.body if reply is not None and type(reply.body) is dict else {}
 
 
-def _rows(body: Json, key: str) -> list[Json]:
+def rows_of(body: Json, key: str) -> list[Json]:
+    """The objects of a list; Square leaves out a list that is empty."""
     rows = body.get(key)
     return [row for row in rows if type(row) is dict] if type(rows) is list else []
 
@@ -352,10 +351,10 @@ def fetch(pointer: Pointer) -> Calls:
 
 def _one(path: str, identifier: str, key: str) -> Generator[Ask, Reply | None, Json | None]:
     """One object; None where Square has none, or the id could not be one of Square's."""
-    if not path or not _ID.fullmatch(identifier):
+    if not path or not ID.fullmatch(identifier):
         return None
     reply = yield Ask(path=f"/v2/{path}/{identifier}", accepts=(404,))
-    held = _body(reply).get(key)
+    held = body_of(reply).get(key)
     return held if reply is not None and reply.status != 404 and type(held) is dict else None
 
 
@@ -386,8 +385,8 @@ def _subscriptions(headers: Mapping[str, str]) -> Generator[Ask, Reply, list[Jso
     token: Any = None
     while True:
         params: Json = {"include_disabled": "true"} | ({"cursor": token} if token else {})
-        body = _body((yield Ask(path="/v2/webhooks/subscriptions", params=params, headers=headers)))
-        found += _rows(body, "subscriptions")
+        body = body_of((yield Ask(path="/v2/webhooks/subscriptions", params=params, headers=headers)))
+        found += rows_of(body, "subscriptions")
         token = body.get("cursor")
         if not token:
             return found
@@ -406,55 +405,5 @@ def _subscribe_anew(url: str, topics: frozenset[str], every: list[Json], headers
     }
     asked = {"idempotency_key": key, "subscription": subscription}
     reply = yield Ask(method="POST", path="/v2/webhooks/subscriptions", json=asked, headers=headers)
-    made = _body(reply).get("subscription")
+    made = body_of(reply).get("subscription")
     return {"made": sorted(topics), "secret": made.get("signature_key") if type(made) is dict else None}
-
-
-# --- stock
-
-
-def push_stock(level: StockLevel) -> Calls:
-    """Count the variation anew. Square compares nothing itself, so its level is read before, and in the answer."""
-    if level.expected is not None and _ID.fullmatch(level.item_id):
-        reply = yield Ask(
-            path=f"/v2/inventory/{level.item_id}", params={"location_ids": level.location}, accepts=(404,)
-        )
-        actual = _in_stock(_body(reply), level) or "0"
-        if _same(actual, level.available):
-            return None
-        if not _same(actual, level.expected):
-            raise StaleStock(actual)
-    count = {
-        "catalog_object_id": level.item_id,
-        "state": "IN_STOCK",
-        "location_id": level.location,
-        "quantity": level.available,
-        "occurred_at": dates.format_instant(level.at),
-    }
-    key = level.key if 0 < len(level.key) <= 45 else hashlib.sha256(level.key.encode()).hexdigest()[:45]
-    asked = {
-        "idempotency_key": key,
-        "changes": [{"type": "PHYSICAL_COUNT", "physical_count": count}],
-        "ignore_unchanged_counts": True,
-    }
-    reply = yield Ask(method="POST", path="/v2/inventory/changes/batch-create", json=asked)
-    counted = _in_stock(_body(reply), level)
-    if counted is not None and not _same(counted, level.available):  # a count that is newer than ours has stood
-        raise StaleStock(counted)
-    return None
-
-
-def _in_stock(body: Json, level: StockLevel) -> str | None:
-    """What the answer says is in stock of the item at the location; None where it does not say."""
-    for row in _rows(body, "counts"):
-        same = row.get("catalog_object_id") == level.item_id and row.get("location_id") == level.location
-        if same and row.get("state") == "IN_STOCK":
-            return word(row.get("quantity")) or None
-    return None
-
-
-def _same(one: str, other: str) -> bool:
-    try:
-        return Decimal(one) == Decimal(other)
-    except InvalidOperation:
-        return False

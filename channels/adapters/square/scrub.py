@@ -149,11 +149,14 @@ _HELD: _Keys = {
     "dispute": an_object(_DISPUTE),
     "payout": an_object(_PAYOUT),
 }
+_COUNT = an_object(words("catalog_object_id catalog_object_type location_id quantity state calculated_at"))
 _DATA = an_object(
     words("type id")
     | {
         "object": an_object(
-            _HELD | dict.fromkeys(("order_created", "order_updated", "order_fulfillment_updated"), _CHANGED)
+            _HELD
+            | dict.fromkeys(("order_created", "order_updated", "order_fulfillment_updated"), _CHANGED)
+            | {"inventory_counts": a_list(_COUNT)}
         )
     }
 )

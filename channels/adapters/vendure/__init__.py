@@ -6,18 +6,18 @@ words.py holds the vendor's words; amounts.py its numbers; one module each reads
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from channels import standard_webhooks
 from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, Trust
-from channels.adapters.vendure import client
+from channels.adapters.vendure import client, stock
 from channels.adapters.vendure.sale import Shop, order_records
 from channels.adapters.vendure.scrub import scrub
 from channels.adapters.vendure.words import TOPICS
 from channels.canonical import AnyRecord
-from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Ask, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.reading import Json
 from channels.refund import Refund
 from salessync.core.problems import Problem, Refused
@@ -33,6 +33,7 @@ class Vendure(Adapter):
     name = "vendure"
     label = "Vendure"
     topics = frozenset(TOPICS)
+    stock_batch = stock.BATCH
     kept_headers = frozenset({"webhook-id", "webhook-timestamp"})
     missing = {
         "charges": "a payment stands inside its order and is read as that sale's tender",
@@ -147,7 +148,19 @@ class Vendure(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """Set the stock on hand of a variant (`item_id`) at a stock location."""
-        return client.push_stock(level)
+        return stock.push_stock(level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """What is on hand less what is allocated."""
+        return stock.read_stock(places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every variant."""
+        return stock.items(cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """The shop's stock locations."""
+        return stock.stock_locations()
 
 
 def _shop(answer: Json, order: Any) -> Shop:

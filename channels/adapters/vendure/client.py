@@ -6,11 +6,10 @@ end and would push another one over the edge of a page. An error comes with stat
 
 from collections.abc import Generator
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
-from channels.client import Account, Ask, Found, Page, Pages, Pointer, Reply, StaleStock, StockLevel
+from channels.client import Account, Ask, Found, Page, Pages, Pointer, Reply
 from channels.keyset import Position
 from channels.reading import Json
 from salessync.core.dates import DateError, format_instant, parse_instant
@@ -67,14 +66,6 @@ LOGIN = (
     " login(username: $username, password: $password) { __typename ... on CurrentUser { id }"
     " ... on ErrorResult { errorCode message } } }"
 )
-STOCK_QUERY = (
-    "query SalesSyncStock($id: ID!) { productVariant(id: $id) { id"
-    " stockLevels { stockLocationId stockOnHand stockAllocated } } }"
-)
-STOCK_MUTATION = (
-    "mutation SalesSyncSetStock($input: [UpdateProductVariantInput!]!) {"
-    " updateProductVariants(input: $input) { id stockLevels { stockLocationId stockOnHand stockAllocated } } }"
-)
 
 
 def _options(position: Position, field: str, until: datetime, take: int) -> Json:
@@ -101,10 +92,11 @@ def instant(row: Json, field: str) -> str:
     try:
         return format_instant(parse_instant(row.get(field)))
     except DateError:
-        raise _unexpected(f"a row has no {field}") from None
+        raise unexpected(f"a row has no {field}") from None
 
 
-def _unexpected(what: str) -> Refused:
+def unexpected(what: str) -> Refused:
+    """What an answer is refused with that is not what was asked for."""
     return Refused(Problem("UNEXPECTED_ANSWER", "$", f"Vendure's answer cannot be read: {what}"))
 
 
@@ -113,7 +105,7 @@ def ask(query: str, variables: Json) -> Ask:
     return Ask(method="POST", path=PATH, json={"query": query, "variables": variables})
 
 
-def _answer(query: str, variables: Json) -> Generator[Ask, Reply, Json]:
+def answer(query: str, variables: Json) -> Generator[Ask, Reply, Json]:
     """The data of one request's answer."""
     reply = yield ask(query, variables)
     return data_of(reply)
@@ -137,7 +129,7 @@ def data_of(reply: Reply) -> Json:
         raise Refused(Problem("GRAPHQL_ERROR", "errors", f"Vendure answered {told[:60]!r}"))
     data = reply.body.get("data") if type(reply.body) is dict else None
     if type(data) is not dict:
-        raise _unexpected("it has no data")
+        raise unexpected("it has no data")
     return data
 
 
@@ -146,7 +138,7 @@ def rows_of(data: Json) -> list[Json]:
     orders = data.get("orders")
     rows = orders.get("items") if type(orders) is dict else None
     if type(rows) is not list or any(type(row) is not dict for row in rows):
-        raise _unexpected("it has no list of orders")
+        raise unexpected("it has no list of orders")
     return rows
 
 
@@ -161,7 +153,7 @@ def poll_orders(since: datetime, until: datetime, cursor: str | None, created: b
     field = "orderPlacedAt" if created else "updatedAt"
     position: Position | None = Position.start(cursor, since)
     while position is not None:
-        data = yield from _answer(ORDERS_QUERY, {"options": _options(position, field, until, PAGE)})
+        data = yield from answer(ORDERS_QUERY, {"options": _options(position, field, until, PAGE)})
         rows = rows_of(data)
         found = [_found(row, data) for row in rows if str(row.get("id")) not in position.seen]
         position = position.after(rows, partial(instant, field=field), PAGE)
@@ -173,7 +165,7 @@ def poll_refunds(since: datetime, until: datetime, cursor: str | None) -> Pages:
     field = "orderPlacedAt"
     position: Position | None = Position.start(cursor, since - RECENT)
     while position is not None:
-        rows = rows_of((yield from _answer(REFUNDS_QUERY, {"options": _options(position, field, until, LIGHT_PAGE)})))
+        rows = rows_of((yield from answer(REFUNDS_QUERY, {"options": _options(position, field, until, LIGHT_PAGE)})))
         moved = [
             str(row.get("id")) for row in rows if str(row.get("id")) not in position.seen and _moved(row, since, until)
         ]
@@ -187,7 +179,7 @@ def _orders(ids: list[str]) -> Generator[Ask, Reply, list[Found]]:
     for start in range(0, len(ids), PAGE):
         wanted = ids[start : start + PAGE]
         options = {"filter": {"id": {"in": wanted}}, "take": PAGE, "skip": 0}
-        data = yield from _answer(ORDERS_QUERY, {"options": options})
+        data = yield from answer(ORDERS_QUERY, {"options": options})
         found.extend(_found(row, data) for row in rows_of(data))
     return found
 
@@ -199,8 +191,8 @@ def _moved(order: Json, since: datetime, until: datetime) -> bool:
 def _times(order: Json) -> list[datetime]:
     """When the order's payments and refunds were made and last changed."""
     found = []
-    for payment in _dicts(order.get("payments")):
-        for row in (payment, *_dicts(payment.get("refunds"))):
+    for payment in objects(order.get("payments")):
+        for row in (payment, *objects(payment.get("refunds"))):
             for key in ("createdAt", "updatedAt"):
                 try:
                     found.append(parse_instant(row.get(key)))
@@ -209,7 +201,8 @@ def _times(order: Json) -> list[datetime]:
     return found
 
 
-def _dicts(value: Any) -> list[Json]:
+def objects(value: Any) -> list[Json]:
+    """The objects of a list; none where it is no list."""
     return [one for one in value if type(one) is dict] if type(value) is list else []
 
 
@@ -217,12 +210,12 @@ def fetch(pointer: Pointer) -> Asking:
     """One order; None where Vendure has none of that id."""
     if pointer.kind != "order":
         return None
-    data = yield from _answer(ORDER_QUERY, {"id": pointer.id})
+    data = yield from answer(ORDER_QUERY, {"id": pointer.id})
     order = data.get("order")
     if order is None:
         return None
     if type(order) is not dict:
-        raise _unexpected("the order is no object")
+        raise unexpected("the order is no object")
     return _found(order, data)
 
 
@@ -241,33 +234,3 @@ def session(reply: Reply, account: Account, now: datetime) -> Json:
     if type(answer) is not dict or answer.get("__typename") != "CurrentUser" or not token:
         raise Refused(Problem("LOGIN_REFUSED", "login", "Vendure did not accept the name and password"))
     return {**account.credentials, "token": token, "expires_at": int(now.timestamp()) + SESSION}
-
-
-def push_stock(level: StockLevel) -> Asking:
-    """Set what a location has on hand so that, beside what is allocated to orders, the wanted number can be sold."""
-    data = yield from _answer(STOCK_QUERY, {"id": level.item_id})
-    variant = data.get("productVariant")
-    if type(variant) is not dict:
-        raise Refused(Problem("UNKNOWN_ITEM", "item_id", f"Vendure has no variant {level.item_id[:60]!r}"))
-    held = next(
-        (one for one in _dicts(variant.get("stockLevels")) if str(one.get("stockLocationId")) == level.location), {}
-    )
-    allocated = _number(held.get("stockAllocated"))
-    shown = _number(held.get("stockOnHand")) - allocated
-    if level.expected is not None and held and shown != _number(level.expected):
-        raise StaleStock(format(shown, "f"))
-    # Vendure counts whole pieces: a part of one cannot be sold
-    on_hand = int((_number(level.available) + allocated).to_integral_value(ROUND_FLOOR))
-    levels = [{"stockLocationId": level.location, "stockOnHand": on_hand}]
-    yield from _answer(STOCK_MUTATION, {"input": [{"id": level.item_id, "stockLevels": levels}]})
-    return None
-
-
-def _number(value: Any) -> Decimal:
-    try:
-        found = Decimal(str(0 if value is None else value))
-    except InvalidOperation:
-        raise _unexpected("a quantity is no number") from None
-    if not found.is_finite() or found.adjusted() > 9:
-        raise _unexpected("a quantity is no number")
-    return found

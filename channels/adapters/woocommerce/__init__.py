@@ -1,23 +1,24 @@
 """WooCommerce: orders and their refunds, by webhook or as REST answers (wc/v3). Pure.
 
-words.py holds the vendor's words; one module each reads an order, its lines, taxes, payment and refunds; calls.py asks the shop.
+words.py holds the vendor's words; one module each reads an order, its lines, taxes, payment and refunds; calls.py asks the shop,
+stock.py for levels and products.
 """
 
 import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from channels.adapter import Adapter, Context, Envelope, Headers, Ignored, SignatureRefused, Trust
-from channels.adapters.woocommerce import calls
+from channels.adapters.woocommerce import calls, stock
 from channels.adapters.woocommerce.reading import short
 from channels.adapters.woocommerce.sale import order_records
 from channels.adapters.woocommerce.scrub import scrub
 from channels.canonical import AnyRecord
-from channels.client import Account, Calls, Limits, Pages, Pointer, Reply, StockLevel, Stream
+from channels.client import Account, Calls, Limits, Pages, Pointer, Reply, StockLevel, StockPlace, Stream
 from channels.reading import Json
 from channels.refund import Refund
 from salessync.core.problems import Problem, Refused
@@ -55,6 +56,7 @@ class WooCommerce(Adapter):
     }
     streams = (Stream(name="orders", every=300), Stream(name="trash", every=3600, totals="none"))
     limits = Limits(per_second=2.0, burst=4)  # there is no published pace: a shared host decides
+    stock_batch = stock.BATCH
 
     def verify(self, headers: Headers, body: bytes, trust: Trust, now: datetime) -> None:
         """Base64 of HMAC-SHA256 over the body, under the secret as WordPress decodes it.
@@ -153,7 +155,19 @@ class WooCommerce(Adapter):
 
     def push_stock(self, account: Account, level: StockLevel) -> Calls:
         """A product's or a variation's level."""
-        return calls.set_stock(level)
+        return stock.set_stock(level)
+
+    def read_stock(self, account: Account, places: Sequence[StockPlace]) -> Calls:
+        """The quantities of products and variations."""
+        return stock.read_stock(places)
+
+    def items(self, account: Account, cursor: str | None) -> Pages:
+        """Every product and variation."""
+        return stock.items(cursor)
+
+    def stock_locations(self, account: Account) -> Calls:
+        """None: a shop has one stock."""
+        return stock.stock_locations()
 
 
 def decoded(secret: str) -> str:

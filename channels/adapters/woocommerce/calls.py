@@ -5,13 +5,11 @@ Nobody delivers a failed webhook again, so what is polled here is the primary wa
 
 import hashlib
 import hmac
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
-from channels.adapters.woocommerce.reading import plain, short
+from channels.adapters.woocommerce.reading import short
 from channels.client import (
     Account,
     Ask,
@@ -22,8 +20,6 @@ from channels.client import (
     Pages,
     Pointer,
     Reply,
-    StaleStock,
-    StockLevel,
 )
 from channels.reading import Json
 from salessync.core.dates import DateError, parse_instant
@@ -49,9 +45,9 @@ def poll_orders(stream: str, since: datetime, until: datetime, cursor: str | Non
         ask = _orders(stream, position, until, seen, created)
         reply = yield ask
         assert reply is not None
-        rows = _list(reply)
+        rows = rows_of(reply)
         known = set(seen)
-        fresh = [row for row in rows if _id(row) not in known]
+        fresh = [row for row in rows if id_of(row) not in known]
         found = []
         for order in fresh:
             payload = yield from _joined(order)
@@ -99,7 +95,7 @@ def _advance(position: datetime, seen: list[str], rows: list[Any], created: bool
     kept = seen if last == position else []
     # an order without a readable time is left out as well: it would come with every page
     return last, kept + [
-        i for row, at in zip(rows, times, strict=True) if (i := _id(row)) and (at is None or at == last)
+        i for row, at in zip(rows, times, strict=True) if (i := id_of(row)) and (at is None or at == last)
     ]
 
 
@@ -111,7 +107,8 @@ def _time(row: Any, created: bool) -> datetime | None:
         return None
 
 
-def _id(row: Any) -> str:
+def id_of(row: Any) -> str:
+    """The row's id in digits; "" where it has none."""
     identifier = short(row.get("id")) if type(row) is dict else None
     return identifier if identifier and identifier.isascii() and identifier.isdigit() else ""
 
@@ -137,11 +134,11 @@ def _from_cursor(cursor: str) -> tuple[datetime, list[str]]:
 
 def _joined(order: Any) -> Calls:
     """The order with the detail of its refunds, of which it lists only ids and amounts."""
-    if type(order) is not dict or not _id(order):
+    if type(order) is not dict or not id_of(order):
         return order
     if order.get("refunds") in ([], {}, "", None) and "refunds" in order:
         return {"order": order, "refunds": []}
-    refunds = yield from _refunds(_id(order))
+    refunds = yield from _refunds(id_of(order))
     return {"order": order} if refunds is None else {"order": order, "refunds": refunds}
 
 
@@ -155,8 +152,10 @@ def _refunds(order_id: str) -> Calls:
         )
         if reply.status == 404:
             return None
-        rows = _list(reply)
-        fresh = {_id(row): row for row in rows if _id(row) not in found}  # a refund made meanwhile pushes the others on
+        rows = rows_of(reply)
+        fresh = {
+            id_of(row): row for row in rows if id_of(row) not in found
+        }  # a refund made meanwhile pushes the others on
         found |= fresh
         if len(rows) < PER_PAGE or not fresh:
             return list(found.values())
@@ -175,7 +174,8 @@ def fetch_order(pointer: Pointer) -> Calls:
     return Found((yield from _joined(reply.body)))
 
 
-def _list(reply: Reply) -> list[Any]:
+def rows_of(reply: Reply) -> list[Any]:
+    """The list that an answer is; Refused where it is none."""
     if type(reply.body) is not list:
         raise _unreadable()
     return reply.body
@@ -208,7 +208,7 @@ def subscribe_orders(account: Account, url: str) -> Calls:
         reply = yield Ask(
             path=f"{API}/webhooks", params={"per_page": PER_PAGE, "page": page, "orderby": "id", "order": "asc"}
         )
-        rows = _list(reply)
+        rows = rows_of(reply)
         for row in rows:
             topic = row.get("topic") if type(row) is dict and row.get("delivery_url") == url else None
             if topic in TOPICS and mine.get(topic, {}).get("status") != "active":
@@ -222,8 +222,8 @@ def subscribe_orders(account: Account, url: str) -> Calls:
         if not row:
             yield Ask(method="POST", path=f"{API}/webhooks", json=_webhook(account, url, topic))
             made.append(topic)
-        elif row.get("status") == "disabled" and _id(row):
-            yield Ask(method="PUT", path=f"{API}/webhooks/{_id(row)}", json={"status": "active"})
+        elif row.get("status") == "disabled" and id_of(row):
+            yield Ask(method="PUT", path=f"{API}/webhooks/{id_of(row)}", json={"status": "active"})
     return {"made": made, "secret": webhook_secret(account, url) if made else None}
 
 
@@ -235,42 +235,3 @@ def _webhook(account: Account, url: str, topic: str) -> Mapping[str, Any]:
         "secret": webhook_secret(account, url),
         "status": "active",
     }
-
-
-def set_stock(level: StockLevel) -> Calls:
-    """Set a product's or variation's level; WooCommerce compares nothing, so it is read just before it is written."""
-    path = yield from _stock_path(level.item_id)
-    reply = yield Ask(path=path)
-    actual = plain(reply.body.get("stock_quantity")) if type(reply.body) is dict else None
-    # the shop takes whole pieces only, and none may be promised that is not there
-    wanted = math.floor(Decimal(level.available))
-    managed = type(reply.body) is dict and reply.body.get("manage_stock") is True
-    if managed and actual is not None:
-        if actual == wanted:
-            return None
-        if level.expected is not None and actual != math.floor(Decimal(level.expected)):
-            raise StaleStock(str(actual))
-    yield Ask(method="PUT", path=path, json={"manage_stock": True, "stock_quantity": wanted})
-    return None
-
-
-def _stock_path(item: str) -> Calls:
-    """`PRODUCT:VARIATION` ids, or a SKU as sales name it, or a product's id where no SKU is that number."""
-    product, colon, variation = item.partition(":")
-    if colon and product.isdigit() and variation.isdigit():
-        return f"{API}/products/{product}/variations/{variation}"
-    reply = yield Ask(path=f"{API}/products", params={"sku": item, "per_page": 2})
-    rows = [row for row in _list(reply) if _id(row)]
-    if len(rows) == 1:
-        parent = _id({"id": rows[0].get("parent_id")})
-        if rows[0].get("type") == "variation" and parent not in ("", "0"):
-            return f"{API}/products/{parent}/variations/{_id(rows[0])}"
-        return f"{API}/products/{_id(rows[0])}"
-    if not rows and item.isascii() and item.isdigit():
-        return f"{API}/products/{item}"
-    raise Refused(
-        Problem(
-            "UNKNOWN_ITEM" if not rows else "AMBIGUOUS_ITEM", "item_id",
-            f"{'no product' if not rows else 'more than one product'} of the shop has the SKU {item[:60]!r}",
-        )
-    )  # fmt: skip
