@@ -27,6 +27,7 @@ class Imported(NamedTuple):
     products: int
     listings: int
     movements: int
+    tax_categories: dict[str, str]  # of the SKUs that have one in the file
 
 
 def import_catalog(*, company: Company, text: str, progress: Callable[[int], None] = lambda done: None) -> Imported:
@@ -38,7 +39,8 @@ def import_catalog(*, company: Company, text: str, progress: Callable[[int], Non
         listings = _save_listings(rows, channels, known)
         movements = _open_stock(company, rows, known)
         progress(len(rows))
-    return Imported(len(rows), products, listings, movements)
+    categories = {row["sku"]: row["tax_category"] for row in rows if row.get("tax_category")}
+    return Imported(len(rows), products, listings, movements, categories)
 
 
 def _parse(company: Company, text: str) -> tuple[list[dict[str, Any]], dict[str, Channel]]:

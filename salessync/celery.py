@@ -51,6 +51,8 @@ app.conf.update(
         "salessync.tasks.read_vendors": {"queue": "vendors"},
         "salessync.tasks.check_totals": {"queue": "vendors"},
         "salessync.tasks.check_subscriptions": {"queue": "vendors"},
+        "salessync.tasks.watch_nexus": {"queue": "vendors"},
+        "salessync.tasks.consult_tax_providers": {"queue": "vendors"},
     },
     # workers
     task_acks_late=True,  # a task taken by a worker that dies is not lost …
@@ -86,6 +88,16 @@ app.conf.update(
             "task": "salessync.tasks.check_subscriptions",
             "schedule": crontab(minute="23"),
             "options": {"expires": 1800},
+        },
+        "nexus": {
+            "task": "salessync.tasks.watch_nexus",
+            "schedule": crontab(minute="11", hour="4"),
+            "options": {"expires": 3600},
+        },
+        "tax-providers": {
+            "task": "salessync.tasks.consult_tax_providers",
+            "schedule": 60.0,
+            "options": {"expires": 60},
         },
         "fetches": {"task": "salessync.tasks.fetch_objects", "schedule": 5.0, "options": {"expires": 15}},
     },

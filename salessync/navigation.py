@@ -47,6 +47,24 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Tax",
+        (
+            ("Tax differences", "rule", "tax.taxdifference", ""),
+            ("Unmapped categories", "label_off", "tax.unmappedcategory", ""),
+            ("Tax of sales", "request_quote", "tax.assessment", ""),
+            ("Rates at a place", "pin_drop", "tax.ratebrowser", "tax.view_ratefact"),
+            ("Tax rates", "percent", "tax.ratefact", ""),
+            ("Rate files", "upload_file", "tax.dataset", ""),
+            ("Nexus", "flag", "tax.nexuswatch", ""),
+            ("Category rules", "label", "tax.categoryrule", ""),
+            ("Registrations", "how_to_reg", "tax.registration", ""),
+            ("Places of the seller", "warehouse", "tax.sellerplace", ""),
+            ("Certificates", "verified", "tax.certificate", ""),
+            ("Tax number checks", "pin", "tax.taxnumbercheck", ""),
+            ("Tax settings", "tune", "tax.taxsetting", ""),
+        ),
+    ),
+    (
         "Stock",
         (
             ("Levels", "shelves", "inventory.level", ""),
@@ -120,11 +138,15 @@ def _badges() -> dict[str, int]:
                    (SELECT count(*) FROM (SELECT FROM inventory_unmappeditem LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM channels_controlday WHERE state IN ('open', 'failed') LIMIT %s) x),
-                   (SELECT count(*) FROM (SELECT FROM ledger_bookkeeperdifference WHERE resolved_at IS NULL LIMIT %s) x)
+                   (SELECT count(*) FROM (SELECT FROM ledger_bookkeeperdifference WHERE resolved_at IS NULL LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM tax_taxdifference WHERE state = 'open' LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM tax_unmappedcategory LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM tax_nexuswatch WHERE state = 'passed' LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM tax_dataset WHERE status = 'staged' LIMIT %s) x)
             """,
-            [AT_MOST + 1] * 5,
+            [AT_MOST + 1] * 9,
         )
-        quarantined, unmapped, oversold, gaps, differences = cursor.fetchone()
+        quarantined, unmapped, oversold, gaps, differences, tax, uncategorised, passed, staged = cursor.fetchone()
     return {
         "channels.quarantinedevent": quarantined,
         "channels.controlday": gaps,
@@ -132,4 +154,8 @@ def _badges() -> dict[str, int]:
         "inventory.oversell": oversold,
         "ledger.bookkeeperdifference": differences,
         "ledger.delivery": refused_deliveries(),
+        "tax.taxdifference": tax,
+        "tax.unmappedcategory": uncategorised,
+        "tax.nexuswatch": passed,
+        "tax.dataset": staged,
     }

@@ -24,7 +24,7 @@ from channels.transactions import Stored
 from inventory import moves
 from ledger import account_rules, journal, rates, settling, targets
 from salessync.core import audit, nudge
-from tax import assessments
+from tax import assessing, assessments
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,8 @@ def _live(events: Sequence[Claimed]) -> int:
     if records:
         stored = transactions.store(records)
         works = families.touched(stored)
-        assessments.record(stored)
+        assessments.record(stored)  # the taxes that were charged
+        assessing.assess(works, stored)  # and what they should have been
         moves.apply(works, stored.created)
         rules = account_rules.load({c.company_id for c in channels.values()})
         should_stand = targets.of_families(works, rules) + settling.of(settling.touched(stored, works), rules)

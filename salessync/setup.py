@@ -15,10 +15,18 @@ from salessync.core import audit
 from salessync.core.dates import DateError, zone
 from salessync.core.models import Company
 from salessync.core.money import MoneyError, minor_digits
+from tax import datasets
 
 ROLES = {
     "Auditor": ("view_",),
-    "Reviewer": ("view_", "replay_event", "change_unmappeditem", "send_again_bookkeeperdifference"),
+    "Reviewer": (
+        "view_",
+        "replay_event",
+        "change_unmappeditem",
+        "send_again_bookkeeperdifference",
+        "change_taxdifference",
+        "change_unmappedcategory",
+    ),
     "Administrator": ("",),
 }
 OURS = ("core", "channels", "tax", "inventory", "ledger")
@@ -35,6 +43,7 @@ def bootstrap(*, currency: str = "USD") -> Company:
         minor_digits(currency)
     except MoneyError as error:
         raise UnableToSetUp(str(error)) from None
+    datasets.load_seed("bootstrap")
     with transaction.atomic():
         company, _ = Company.objects.get_or_create(
             slug=COMPANY, defaults={"name": "Main company", "base_currency": currency}

@@ -9,6 +9,7 @@ from ledger import balances, open_items, outbox, readback, rebuild, subscribers,
 from salessync import pipeline, sealing
 from salessync.api import idempotency
 from salessync.celery import app
+from tax import nexus_watch, second_opinions
 
 
 @app.task
@@ -105,3 +106,17 @@ def forget_answers() -> None:
     close_old_connections()
     while idempotency.purge():
         pass
+
+
+@app.task(soft_time_limit=240, time_limit=270)
+def watch_nexus() -> None:
+    """Sent by beat each night: how near each company's sales come to the thresholds of states where it is not registered."""
+    close_old_connections()
+    nexus_watch.count_all()
+
+
+@app.task(soft_time_limit=240, time_limit=270)
+def consult_tax_providers() -> None:
+    """Sent by beat: sales of companies that have an outside tax service, compared with what it says."""
+    close_old_connections()
+    second_opinions.ask_due(seconds=45)

@@ -1,15 +1,19 @@
-"""Stores the taxes that a channel charged as ours, by code. The only writer of tax lines."""
+"""The taxes that a channel charged, by code (the only writer of tax lines), and what assessments say of them."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from channels import canonical
 from channels.arrivals import Arrival
+from channels.models import Line, Transaction, TransactionVersion
 from channels.refund import Refund
 from channels.sale import Sale
 from channels.transactions import Stored
 from salessync.core import bulk
+from tax import assessed_lines, grounds
 from tax.codes import tax_code
+from tax.models import Assessment
 
 _COLUMNS = [
     ("transaction_id", "int8"), ("position", "int2"), ("company_id", "int8"), ("line_id", "text"), ("code", "text"),
@@ -41,3 +45,26 @@ def _rows(taxed: Sequence[Arrival]) -> Iterable[tuple[Any, ...]]:
                     Decimal(tax.rate) if tax.rate else None, tax.amount, tax.collector,
                 )  # fmt: skip
                 position += 1
+
+
+def lines_of(assessment: Assessment) -> list[dict[str, Any]]:
+    """An assessment's lines in the long form (tax/assessed_lines.py), with what the channel charged."""
+    record = _record(assessment.version_id)
+    names: dict[str, str] = {}
+    if isinstance(record, Refund):
+        found = Transaction.objects.get(pk=assessment.transaction_id)
+        names = dict(
+            Line.objects.filter(transaction__family=found.family, transaction__type="sale").values_list(
+                "line_id", "name"
+            )
+        )
+    return assessed_lines.long(
+        assessment.lines, grounds.texts(assessed_lines.grounds_of(assessment.lines)), record, names
+    )
+
+
+def _record(version_id: int) -> Sale | Refund:
+    version = TransactionVersion.objects.get(pk=version_id)
+    record = canonical.decode(bytes(version.record))
+    assert isinstance(record, Sale | Refund)
+    return record

@@ -28,12 +28,15 @@ class KnownRate(msgspec.Struct, frozen=True):
     verdict: str = "rate_mismatch"
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """`code` is one of VERDICTS; `implied_rate` in percent where the channel's tax implies one; the problem says it in words."""
 
     code: str
     implied_rate: Decimal | None = None
     problem: Problem | None = None
+
+
+_MATCH = Verdict("match")
 
 
 def tolerance(result: Result, configured: Decimal = Decimal(0)) -> Decimal:
@@ -65,9 +68,9 @@ def compare(
             return Verdict("marketplace_collected")
         if treatment == "not_registered":
             return _unregistered(charged)
-        base = sum(_taxable(line) for line in result.lines) * result.step
         if not difference:
-            return Verdict("match")
+            return _MATCH
+        base = sum(_taxable(line) for line in result.lines) * result.step
         if abs(difference) <= tolerance(result) and bool(computed) == bool(charged):
             return _said("rounding_only", f"the channel's tax differs by {difference}, which rounding explains")
         one_sided = _one_sided(result, charged_lines)
@@ -75,6 +78,13 @@ def compare(
             return one_sided
         if not charged:
             return _nothing_charged(computed, result, is_resolved)
+        left_out = _left_out(result, charged)
+        if left_out is not None:
+            return left_out
+        apart, theirs = _differing(result, charged, charged_lines)
+        if theirs - apart.tax * result.step == difference:  # those lines are all of it
+            result, charged = apart, theirs
+        base = sum(_taxable(line) for line in result.lines) * result.step
         lines = _lines_explain(result, difference, standard_rate)
         if not base:
             return lines or _said("taxability_mismatch", f"the channel charged {charged} where nothing is taxable")
@@ -109,20 +119,44 @@ def _net_of(result: Result, base: Decimal, charged: Decimal) -> Decimal:
     return (base + result.tax * result.step - charged or base) if inclusive else base
 
 
+def _left_out(result: Result, charged: Decimal) -> Verdict | None:
+    """Just one jurisdiction's tax is missing, whatever it is on each line."""
+    sums: dict[tuple[str, str], int] = {}
+    rates: dict[tuple[str, str], set[Decimal]] = {}
+    for taxed in (taxed for line in result.lines for taxed in line.taxes if taxed.amount):
+        key = (taxed.tax.name, taxed.tax.jurisdiction)
+        sums[key] = sums.get(key, 0) + taxed.amount
+        rates.setdefault(key, set()).add(taxed.rate)
+    slack = tolerance(result)
+    for (name, jurisdiction), units in sums.items():
+        if len(sums) > 1 and abs((result.tax - units) * result.step - charged) <= min(
+            slack, abs(units) * result.step / 2
+        ):
+            rate = " and ".join(f"{rate_text(rate)} %" for rate in sorted(rates[name, jurisdiction]))
+            called = f"{name} of {jurisdiction}" if jurisdiction else name
+            return _said("jurisdiction_mismatch", f"the channel left out {called} ({rate}): {units * result.step}")
+    return None
+
+
+def _differing(result: Result, charged: Decimal, by_line: Sequence[Decimal | None]) -> tuple[Result, Decimal]:
+    """The lines on which the channel's tax is another than ours, and its tax of them; all, where it does not say."""
+    apart = [
+        (line, theirs)
+        for line, theirs in zip(result.lines, by_line, strict=False)
+        if theirs is not None and abs(theirs - line.tax * result.step) > result.step * max(1, len(line.taxes))
+    ]
+    if not apart:
+        return result, charged
+    lines = [line for line, _ in apart]
+    net, tax = sum(line.net for line in lines), sum(line.tax for line in lines)
+    return Result(result.step, net, tax, net + tax, lines), sum((theirs for _, theirs in apart), Decimal(0))
+
+
 def _by_rate(
     result: Result, implied: Decimal, slack: Decimal, known: Sequence[KnownRate], charged: Decimal
 ) -> Verdict | None:
-    """A jurisdiction too few, or a rate of another day or place."""
-    taxed = max((line.taxes for line in result.lines), key=len, default=[])
+    """A rate of another day, category or place."""
     total = _total_rate(result)
-    for left_out in taxed:
-        if len(taxed) > 1 and abs(total - left_out.rate - implied) <= slack:
-            name = left_out.tax.name
-            return _said(
-                "jurisdiction_mismatch",
-                f"the channel charged {rate_text(implied)} %: it left out {name} ({rate_text(left_out.rate)} %)",
-                implied,
-            )
     near = [k for k in known if abs(k.rate - implied) <= slack and k.rate != total]
     if not near:
         return None

@@ -4,6 +4,7 @@ Place of supply: a sale within a country at its destination, but in states that 
 destination for consumers (one-stop shop), by the customer for businesses (reverse charge); out of the area it is an export.
 """
 
+import unicodedata
 from datetime import date
 
 import msgspec
@@ -11,14 +12,22 @@ import msgspec
 from salessync.core.problems import Problem
 from tax.ratebook import Country, RateBook, Region, Territory
 
-_SAME_COUNTRY = {
-    "UK": "GB",
-    "EL": "GR",
-    "MC": "FR",
-    "IM": "GB",
-    "PR": "US",
-}  # ISO's exceptions, and who shares a VAT area
-_OVERSEAS = frozenset({"GP", "MQ", "RE", "GF", "YT"})  # departments of France outside the VAT area for goods
+# who shares a VAT area (Directive 2006/112/EC, art. 7; treaty of Switzerland and Liechtenstein of 28 October 1994), and other codes in use
+_SAME_COUNTRY = {"UK": "GB", "XI": "GB", "EL": "GR", "MC": "FR", "IM": "GB", "PR": "US", "LI": "CH"}
+_COUNTRY_NAMES = {
+    "UNITED STATES OF AMERICA": "US", "GREAT BRITAIN": "GB", "ENGLAND": "GB", "SCOTLAND": "GB", "WALES": "GB", "NORTHERN IRELAND": "XI",
+    "HOLLAND": "NL", "THE NETHERLANDS": "NL", "CZECH REPUBLIC": "CZ", "SLOVAK REPUBLIC": "SK", "MONACO": "MC", "ISLE OF MAN": "IM",
+    "PUERTO RICO": "PR", "LIECHTENSTEIN": "LI",
+}  # fmt: skip
+# codes of regions that were replaced and are still written (ISO 3166-2; Canada Post)
+_OLD_CODES = {
+    "IN": {"or": "OD", "tg": "TS", "ct": "CG", "ut": "UK", "dd": "DN", "dh": "DN"},
+    "CA": {"pq": "QC", "nf": "NL"},
+}
+# parts of a country outside its VAT area for goods that have a country code of their own
+_TERRITORY_OF = {
+    "GP": "FR-DOM", "MQ": "FR-DOM", "RE": "FR-DOM", "GF": "FR-DOM", "YT": "FR-DOM", "IC": "ES-CN", "EA": "ES-CE", "AX": "FI-01",
+}  # fmt: skip
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -62,18 +71,51 @@ class UnknownPlace(ValueError):
         self.problem = problem
 
 
+class _Directory(msgspec.Struct, frozen=True):
+    """The regions of a country by whatever an address calls them, and by the beginning of their postcodes."""
+
+    names: dict[str, Region]
+    postcodes: dict[str, Region]
+
+
+def country_code(given: str, book: RateBook) -> str:
+    """The ISO code of a country given by code, by its three letters or by name; what nobody knows stays as it is."""
+    if len(given) <= 2:
+        return given
+    key = ("country", given)
+    known: str | None = book.recall(key)
+    return known or book.keep(key, _country_code(" ".join(given.replace(".", "").upper().split()), given, book))
+
+
+def _country_code(wanted: str, given: str, book: RateBook) -> str:
+    for country in book.countries.values():
+        if wanted in (country.alpha3, country.name.upper()):
+            return country.code
+    return _COUNTRY_NAMES.get(wanted, given)
+
+
 def site_of(place: Place, book: RateBook, on: date, path: str = "") -> Site:
-    """The site of a place; UnknownPlace where its country or state is not known."""
-    code = _SAME_COUNTRY.get(place.country, place.country)
-    if code in _OVERSEAS:
-        country = book.countries["FR"]
-        territory = next(t for t in book.territories if t.code == "FR-DOM")
-        return Site(country, None, territory, ())
+    """The site of a place; UnknownPlace where its country or state is not known. Remembered by the book."""
+    key = (place, on, path)
+    known: Site | None = book.recall(key)
+    return known or book.keep(key, _site_of(place, book, on, path))
+
+
+def _site_of(place: Place, book: RateBook, on: date, path: str) -> Site:
+    given = country_code(place.country, book)
+    code = _SAME_COUNTRY.get(given, given)
+    if code in _TERRITORY_OF:
+        territory = next(t for t in book.territories if t.code == _TERRITORY_OF[code])
+        return Site(book.countries[territory.country], None, territory, ())
     country_or_none = book.countries.get(code)
     if country_or_none is None:
         raise UnknownPlace(_no_country(place, path))
+    if (
+        code == "US" and place.postcode.isdigit() and len(place.postcode) in (3, 4)
+    ):  # read as a number, its zeros are gone
+        place = msgspec.structs.replace(place, postcode=place.postcode.zfill(5))
     warnings: list[Problem] = []
-    region = _region("PR" if place.country == "PR" else place.region, place, code, book, path, warnings)
+    region = _region("PR" if given == "PR" else place.region, place, code, book, path, warnings)
     territory_or_none = _territory(code, place.postcode, book)
     jurisdictions = _jurisdictions(country_or_none, region, territory_or_none)
     if region is not None and code == "US":
@@ -108,13 +150,13 @@ def _region(
     given: str, place: Place, country: str, book: RateBook, path: str, warnings: list[Problem]
 ) -> Region | None:
     """The state or province by its code, its name or its postcode; required where it decides the tax."""
-    known = [region for (of, _), region in book.regions.items() if of == country]
-    if not known:
+    known = _directory(country, book)
+    if not known.names:
         return None
     by_name = _by_name(given, country, known)
-    by_postcode = next((region for region in known if _has_postcode(region, place.postcode)), None)
+    by_postcode = known.postcodes.get(place.postcode[: 3 if country == "US" else 1])
     found = by_name or by_postcode
-    if by_name and by_postcode and by_name != by_postcode and country != "IN":
+    if by_name and by_postcode and by_name != by_postcode:
         warnings.append(
             Problem(
                 "PLACE_CONFLICT",
@@ -128,24 +170,50 @@ def _region(
     return found
 
 
-def _by_name(given: str, country: str, known: list[Region]) -> Region | None:
-    wanted = given.strip().casefold().removeprefix(f"{country.casefold()}-")
-    for region in known:
-        if wanted in (region.code.casefold(), region.name.casefold()) or (
-            country == "IN" and wanted in region.postcodes
-        ):
-            return region
-    first = wanted.split(" ")[0] if " " in wanted else ""
-    return next((region for region in known if first and first == region.code.casefold()), None)
+def _directory(country: str, book: RateBook) -> _Directory:
+    key = ("regions", country)
+    known: _Directory | None = book.recall(key)
+    return known or book.keep(key, _listed(country, book))
 
 
-def _has_postcode(region: Region, postcode: str) -> bool:
-    if region.country == "US":
-        first = postcode[:3]
-        if len(first) < 3 or not first.isdigit():
-            return False
-        return any(low <= first <= (high or low) for low, _, high in (p.partition("-") for p in region.postcodes))
-    return region.country == "CA" and bool(postcode) and postcode[0] in region.postcodes
+def _listed(country: str, book: RateBook) -> _Directory:
+    names: dict[str, Region] = {}
+    postcodes: dict[str, Region] = {}
+    for (of, code), region in book.regions.items():
+        if of != country:
+            continue
+        names[code.casefold()] = names[region.name.casefold()] = region
+        if country == "IN":
+            names[region.postcodes[0]] = region  # the first digits of its tax numbers
+        else:
+            postcodes |= dict.fromkeys(_prefixes(region), region)
+    for old, code in _OLD_CODES.get(country, {}).items():
+        names[old] = book.regions[country, code]
+    return _Directory(names, postcodes)
+
+
+def _prefixes(region: Region) -> list[str]:
+    """The first three digits of a ZIP, the first letter of a Canadian postcode."""
+    found: list[str] = []
+    for low, _, high in (part.partition("-") for part in region.postcodes):
+        found += [f"{n:03}" for n in range(int(low), int(high) + 1)] if high else [low]
+    return found
+
+
+def _by_name(given: str, country: str, known: _Directory) -> Region | None:
+    wanted = _plain(given).removeprefix(f"{country.casefold()}-")
+    first, _, rest = wanted.partition(" ")
+    return known.names.get(wanted) or (known.names.get(first) if rest else None)
+
+
+def _plain(text: str) -> str:
+    """Lower case without accents and points: Québec, N.Y."""
+    stripped = text.strip().replace(".", "")
+    return (stripped if stripped.isascii() else _unaccented(stripped)).casefold()
+
+
+def _unaccented(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _territory(country: str, postcode: str, book: RateBook) -> Territory | None:
@@ -184,5 +252,5 @@ def _local(
 
 
 def is_northern_ireland(place: Place) -> bool:
-    """For goods it belongs to the VAT area of the EU."""
+    """For goods it belongs to the VAT area of the EU (Windsor Framework, art. 8)."""
     return (place.country in ("GB", "UK") and place.postcode.startswith("BT")) or place.country == "XI"

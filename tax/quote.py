@@ -1,6 +1,7 @@
 """`quote_tax` as a function: a request, parsed from JSON, to its answer. Pure: no database, no clock, no network."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from tax.answer import as_answer
 from tax.compare import Verdict, compare
 from tax.engine.document import Delivery, DiscountTooLarge, Document, Line, LineResult, Result, compute
 from tax.engine.formula import Tax, UnusableTaxes
+from tax.places import Site
 from tax.ratebook import RateBook
 from tax.request import Adjustment, Reduction, Request, RequestShipping, read
 from tax.request_rules import applied, holds_for
@@ -26,14 +28,21 @@ _PRECEDENCE = (
 )  # fmt: skip
 
 
-class Quote(msgspec.Struct, frozen=True):
-    """A computed request: what the answer is written of."""
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """A computed request: what the answer is written of.
+
+    `line_treatments` stand beside `result.lines`: the request's lines, then its delivery, adjustments and charges. `site` is where it
+    was taxed, None where every line names its taxes or no rate was needed; `is_local_missing`: below it are taxes that nobody loaded.
+    """
 
     request: Request
     result: Result
     treatment: str
     verdict: Verdict | None
     warnings: tuple[Problem, ...]
+    line_treatments: tuple[str, ...] = ()
+    site: Site | None = None
+    is_local_missing: bool = False
 
 
 def answer(data: Any, book: RateBook | None = None) -> dict[str, Any]:
@@ -46,18 +55,25 @@ def answer(data: Any, book: RateBook | None = None) -> dict[str, Any]:
 
 
 def quote(data: Any, book: RateBook) -> Quote:
-    """Compute the request with what the book knows; Refused with everything that is wrong with it."""
-    request = read(data)
+    """Read and compute a request; Refused with everything that is wrong with it."""
+    return computed(read(data), book)
+
+
+def computed(request: Request, book: RateBook, *, charged_lines: Sequence[Decimal | None] = ()) -> Quote:
+    """Compute the request with what the book knows; Refused where that cannot be done.
+
+    `charged_lines` is the channel's tax in major units of each of the request's lines, None where it does not say; the verdict uses it.
+    """
     found = resolve(request, book) if request.is_resolved else None
     warnings = list(found.warnings) if found else []
     taxes = _line_taxes(request, found, warnings)
     plan = _Plan(request, found, taxes, warnings)
+    discount = _funded(request)
     document = Document(
-        lines=tuple(
+        tuple([
             Line(line.amount, line.quantity, line.discount, of) for line, of in zip(request.lines, taxes, strict=True)
-        ),
-        rounding=rounding_of(request, found, book), deliveries=tuple(plan.deliveries), extras=tuple(plan.extras),
-        discount=_funded(request).amount, discount_percent=_funded(request).percent,
+        ]),
+        rounding_of(request, found, book), tuple(plan.deliveries), tuple(plan.extras), discount.amount, discount.percent,
     )  # fmt: skip
     try:
         result = compute(document)
@@ -65,12 +81,17 @@ def quote(data: Any, book: RateBook) -> Quote:
         raise Refused(Problem("DISCOUNT_TOO_LARGE", "document_discount", str(error))) from None
     except UnusableTaxes as error:
         raise Refused(Problem("UNUSABLE_TAXES", "lines", str(error))) from None
-    _reorder(result, len(request.lines), plan.order)
-    treatment = _treatment(request, found, result)
-    verdict = _verdict(request, found, book, result, treatment)
+    if len(plan.order) > 1:
+        _reorder(result, len(request.lines), plan.order)
+    by_line = _line_treatments(request, found, result)
+    treatment = _treatment(request, found, result, by_line)
+    verdict = _verdict(request, found, book, result, treatment, charged_lines)
     if verdict is not None and verdict.problem is not None:
         warnings.append(verdict.problem)
-    return Quote(request, result, treatment, verdict, tuple(warnings))
+    return Quote(
+        request, result, treatment, verdict, tuple(warnings), by_line,
+        found.supply.site if found else None, _is_local_missing(found),
+    )  # fmt: skip
 
 
 def _line_taxes(request: Request, found: Found | None, warnings: list[Problem]) -> list[tuple[Tax, ...]]:
@@ -162,29 +183,36 @@ def _reorder(result: Result, lines: int, order: Sequence[int]) -> None:
     result.lines[lines:] = [others[n] for n in order]
 
 
-def _treatment(request: Request, found: Found | None, result: Result) -> str:
+def _line_treatments(request: Request, found: Found | None, result: Result) -> tuple[str, ...]:
+    """One word for each line of the result; delivery and charges are treated as the sale is."""
+    whole = found.supply.treatment if found else None
+    given: Sequence[str | None] = found.treatments if found else (None,) * len(request.lines)
+    of_lines = [
+        _line_treatment(line, treatment, asked.category)
+        for line, treatment, asked in zip(result.lines, given, request.lines, strict=False)
+    ]
+    return (*of_lines, *[_line_treatment(line, whole, "") for line in result.lines[len(of_lines) :]])
+
+
+def _treatment(request: Request, found: Found | None, result: Result, by_line: Sequence[str]) -> str:
     """One word for the document: the strongest of its lines'."""
-    if request.collector == "marketplace" and not (
-        found and found.supply.treatment not in (None, "marketplace_collected")
-    ):
+    seen = set(by_line[: len(request.lines)])
+    decided = found.supply.treatment if found else None
+    if request.collector == "marketplace" and decided in (None, "marketplace_collected") and seen != {"export_zero"}:
         return "marketplace_collected"
     if found is None and request.is_exempt and not result.tax:
         return "exempt"
-    seen = {
-        _line_treatment(line, given, request.lines[n].category)
-        for n, (line, given) in enumerate(
-            zip(result.lines, found.treatments if found else [None] * len(request.lines), strict=False)
-        )
-    }
     return next((treatment for treatment in _PRECEDENCE if treatment in seen), "out_of_scope")
 
 
 def _line_treatment(line: LineResult, given: str | None, category: str) -> str:
-    if given not in (None, "taxable"):
-        return str(given)
+    if given is not None and given != "taxable":
+        return given
+    if line.tax or (given and not line.gross):
+        return "taxable"
     if not line.taxes:
         return _TREATMENT_OF.get(category.strip().casefold().replace("_", "-"), "exempt" if given is None else given)
-    if any(taxed.base and taxed.rate for taxed in line.taxes) or (given and not line.gross):
+    if any(taxed.base and taxed.rate for taxed in line.taxes):
         return "taxable"
     if any(threshold.is_holiday for taxed in line.taxes for threshold in taxed.tax.thresholds):
         return "tax_holiday"
@@ -193,12 +221,21 @@ def _line_treatment(line: LineResult, given: str | None, category: str) -> str:
     return _TREATMENT_OF.get(category.strip().casefold().replace("_", "-"), "zero")
 
 
-def _verdict(request: Request, found: Found | None, book: RateBook, result: Result, treatment: str) -> Verdict | None:
-    if request.channel_tax is None:
+def _is_local_missing(found: Found | None) -> bool:
+    return found is not None and any(warning.code == "LOCAL_RATES_MISSING" for warning in found.warnings)
+
+
+def _verdict(
+    request: Request, found: Found | None, book: RateBook, result: Result, treatment: str,
+    charged_lines: Sequence[Decimal | None],
+) -> Verdict | None:  # fmt: skip
+    charged = request.channel_tax
+    if charged is None:
         return None
+    is_off = charged != result.tax * result.step
     return compare(
-        result, request.channel_tax, treatment=treatment, is_resolved=found is not None and found.has_general_goods,
-        is_local_missing=found is not None and any(w.code == "LOCAL_RATES_MISSING" for w in found.warnings),
-        standard_rate=found.standard_rate if found else None,
-        known=known_rates(request, found, book) if found and request.channel_tax != result.tax * result.step else (),
+        result, charged, treatment=treatment, is_resolved=found is not None and found.has_general_goods,
+        is_local_missing=_is_local_missing(found), standard_rate=found.standard_rate if found else None,
+        known=known_rates(request, found, book) if found and is_off else (),
+        charged_lines=charged_lines,
     )  # fmt: skip

@@ -4,17 +4,18 @@ The seed facts (tax.seed) are one such book; another is built of the database's 
 new facts are a new book, and `version` says which one a calculation used.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from tax.engine.formula import Tax
 
 ROOT = "standard"  # the category that every other one belongs to
-_MEMO = 20_000  # combinations of places, category and day kept at a time
+_MEMO = 30_000  # answers kept at a time: taxes of a place and category, who owes what between two places
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ class Country(msgspec.Struct, frozen=True):
     zone: str
     system: str
     rounding_level: str
+    alpha3: str = ""
 
 
 class Region(msgspec.Struct, frozen=True):
@@ -124,6 +126,7 @@ class Applicable(msgspec.Struct, frozen=True):
 
 
 _F = TypeVar("_F", bound=Fact)
+_Kept = TypeVar("_Kept")
 
 
 class RateBook:
@@ -149,13 +152,18 @@ class RateBook:
         self.regions = {(region.country, region.code): region for region in regions}
         self.territories = tuple(territories)
         self.localities = localities
-        self._memo: dict[tuple[tuple[str, ...], str, date, str, str], Applicable] = {}
+        self._turns = sorted(_turns(self.rates, self.rules, self.deliveries))
+        self._memo: dict[Hashable, Any] = {}
 
-    def recall(self, key: tuple[tuple[str, ...], str, date, str, str]) -> Applicable | None:
-        """What `keep` was given for the key."""
+    def period(self, on: date) -> int:
+        """The number of the time around that day in which no fact of the book begins or ends: what holds on the day holds all of it."""
+        return bisect_right(self._turns, on)
+
+    def recall(self, key: Hashable) -> Any:
+        """What `keep` was given for the key, or None."""
         return self._memo.get(key)
 
-    def keep(self, key: tuple[tuple[str, ...], str, date, str, str], found: Applicable) -> Applicable:
+    def keep(self, key: Hashable, found: _Kept) -> _Kept:
         """Remember, and forget everything once there is too much."""
         if len(self._memo) >= _MEMO:
             self._memo.clear()
@@ -182,3 +190,8 @@ def _by_jurisdiction(facts: Iterable[_F]) -> dict[str, tuple[_F, ...]]:
     for fact in facts:
         found.setdefault(fact.jurisdiction, []).append(fact)
     return {jurisdiction: tuple(rows) for jurisdiction, rows in found.items()}
+
+
+def _turns(*kinds: Mapping[str, Sequence[Fact]]) -> set[date]:
+    facts = (fact for of in kinds for rows in of.values() for fact in rows)
+    return {day for fact in facts for day in (fact.starts, fact.ends) if day is not None}

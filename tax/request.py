@@ -151,6 +151,8 @@ class Reader:
         value = data.get(key)
         if value is None:
             return ""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value) if abs(value) < 10**limit else None
         if not isinstance(value, str) or len(value) > limit:
             self.refuse("NOT_A_TEXT", f"{path}{key}", f"{path}{key} is a text of at most {limit} characters")
             return ""

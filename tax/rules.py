@@ -35,8 +35,9 @@ def applicable(
     currency: str = "",
 ) -> Applicable:
     """The taxes in their order, from the country down to the district; remembered by the book."""
-    key = (jurisdictions, category, on, sourcing, currency)
-    return book.recall(key) or book.keep(key, _applicable(book, jurisdictions, category, on, sourcing, currency))
+    key = (jurisdictions, category, book.period(on), sourcing, currency)
+    known: Applicable | None = book.recall(key)
+    return known or book.keep(key, _applicable(book, jurisdictions, category, on, sourcing, currency))
 
 
 def _applicable(

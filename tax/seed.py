@@ -35,7 +35,8 @@ def _digest() -> str:
     return digest.hexdigest()[:12]
 
 
-def _day(text: str) -> date | None:
+def day(text: str) -> date | None:
+    """A day of a file, None where it is left open."""
     return date.fromisoformat(text) if text else None
 
 
@@ -47,8 +48,8 @@ def _rates() -> Iterator[Rate]:
     for row in rows("rates.csv"):
         yield Rate(
             jurisdiction=row["jurisdiction"], tax=row["tax"], category=row["category"], rate=Decimal(row["rate"]),
-            treatment=row["treatment"], starts=_day(row["from"]), ends=_day(row["to"]), scope=row["scope"],
-            source=row["source"], verified_on=_day(row["verified_on"]), confidence=row["confidence"], note=row["note"],
+            treatment=row["treatment"], starts=day(row["from"]), ends=day(row["to"]), scope=row["scope"],
+            source=row["source"], verified_on=day(row["verified_on"]), confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def _rules() -> Iterator[Rule]:
         yield Rule(
             jurisdiction=row["jurisdiction"], tax=row["tax"], category=row["category"], semantic=row["semantic"],
             lower=Decimal(row["lower"] or 0), upper=_number(row["upper"]), rate=_number(row["rate"]), currency=row["currency"],
-            starts=_day(row["from"]), ends=_day(row["to"]), scope=row["scope"], source=row["source"], verified_on=_day(row["verified_on"]),
+            starts=day(row["from"]), ends=day(row["to"]), scope=row["scope"], source=row["source"], verified_on=day(row["verified_on"]),
             confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
@@ -67,7 +68,7 @@ def _holidays() -> Iterator[Rule]:
         yield Rule(
             jurisdiction=row["jurisdiction"], category=row["category"], semantic=row["semantic"], upper=_number(row["cap"]),
             delivery_counts=row["delivery_counts"] == "yes", holiday=row["name"], starts=date.fromisoformat(row["first_day"]),
-            ends=date.fromisoformat(row["last_day"]) + timedelta(days=1), scope=row["scope"], source=row["source"], verified_on=_day(row["verified_on"]),
+            ends=date.fromisoformat(row["last_day"]) + timedelta(days=1), scope=row["scope"], source=row["source"], verified_on=day(row["verified_on"]),
             confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
@@ -75,14 +76,14 @@ def _holidays() -> Iterator[Rule]:
 def _deliveries() -> Iterator[DeliveryRule]:
     for row in rows("deliveries.csv"):
         yield DeliveryRule(
-            jurisdiction=row["jurisdiction"], rule=row["rule"], starts=_day(row["from"]), ends=_day(row["to"]),
-            source=row["source"], verified_on=_day(row["verified_on"]), confidence=row["confidence"], note=row["note"],
+            jurisdiction=row["jurisdiction"], rule=row["rule"], starts=day(row["from"]), ends=day(row["to"]),
+            source=row["source"], verified_on=day(row["verified_on"]), confidence=row["confidence"], note=row["note"],
         )  # fmt: skip
 
 
 def _countries() -> Iterator[Country]:
     for row in rows("countries.csv"):
-        yield Country(row["country"], row["name"], row["zone"], row["system"], row["rounding_level"])
+        yield Country(row["country"], row["name"], row["zone"], row["system"], row["rounding_level"], row["alpha3"])
 
 
 def _regions() -> Iterator[Region]:

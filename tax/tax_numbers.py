@@ -26,3 +26,22 @@ def eu_number(given: str, country: str) -> TaxNumber:
     digits = number.removeprefix(prefix)
     is_valid = module is not None and bool(module.is_valid(digits) or module.is_valid(prefix + digits))
     return TaxNumber(number=prefix + digits, prefix=prefix, is_valid=is_valid)
+
+
+_BUSINESS = {
+    "GB": ("gb", "vat"),
+    "AU": ("au", "abn"),
+    "NZ": ("nz", "ird"),
+    "SG": ("sg", "uen"),
+    "NO": ("no", "mva"),
+    "CH": ("ch", "vat"),
+}
+
+
+def business_number(given: str, country: str) -> TaxNumber:
+    """A number by which a business of `country` (ISO) is known to its tax office; not valid where no check is known."""
+    if country not in _BUSINESS:
+        return eu_number(given, country)
+    module = get_cc_module(*_BUSINESS[country])
+    number = "".join(c for c in given.upper() if c.isalnum())
+    return TaxNumber(number=number, prefix=country, is_valid=module is not None and bool(module.is_valid(number)))

@@ -79,7 +79,7 @@ def _values(column: Column) -> Iterator[tuple[int, int | None, str]]:
     last = 0
     while rows := list(column.model._default_manager.filter(pk__gt=last).order_by("pk")[:STEP]):
         for row in rows:
-            if sealed := bytes(getattr(row, column.name)):
+            if sealed := bytes(getattr(row, column.name) or b""):
                 yield row.pk, _key_of(sealed, row._binding()), row._binding()
         last = rows[-1].pk
 
@@ -94,7 +94,7 @@ def _key_of(sealed: bytes, binding: str) -> int | None:
 def _seal_anew(column: Column, pk: int, actor: str) -> int:
     with transaction.atomic():
         row = column.model._default_manager.select_for_update(no_key=True).filter(pk=pk).first()
-        if row is None or not _key_of(bytes(getattr(row, column.name)), row._binding()):
+        if row is None or not _key_of(bytes(getattr(row, column.name) or b""), row._binding()):
             return 0  # gone, or done by somebody else
         binding = row._binding()
         _, value = crypto.unseal_with(getattr(row, column.name), bound_to=binding)

@@ -79,6 +79,10 @@ class ListAdmin(ModelAdmin):
         return EnrichedChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if any(
+            "\x00" in value for _, values in request.GET.lists() for value in values
+        ):  # no text of PostgreSQL's has one
+            return redirect(request.path)
         try:
             with transaction.atomic():
                 return super().changelist_view(request, extra_context)

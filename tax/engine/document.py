@@ -12,20 +12,21 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from tax.engine.formula import Tax, TaxSet, tax_set
-from tax.engine.levels import Row, base_of, included_in, rate_of, round_taxes, set_prices
-from tax.engine.rounding import Rounder, Rounding, exactly, spread_by_weight
+from tax.engine.levels import Row, base_units, included_in, rate_of, round_taxes, set_prices
+from tax.engine.proportions import is_proportional, round_proportions
+from tax.engine.rounding import Rounder, Rounding, exactly, part_of, rounder_of, spread_by_weight, spread_ratios
 from tax.engine.thresholds import NOTHING
 
 _ZERO = Decimal(0)
+_ONE = Decimal(1)
 _NO_TAXES = TaxSet(())
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """`amount` is the price of one piece, `discount` comes off the line; both in major units. `taxes` in order of computation."""
 
     amount: Decimal
@@ -34,14 +35,14 @@ class Line(msgspec.Struct, frozen=True):
     taxes: tuple[Tax, ...] = ()
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Delivery that is taxed as the goods are, in major units: spread over the lines named by `over`, or over all that bear tax."""
 
     amount: Decimal
     over: tuple[int, ...] | None = None
 
 
-class Document(msgspec.Struct, frozen=True):
+class Document(msgspec.Struct, frozen=True, gc=False):
     """What is computed at once. `extras` (delivery with taxes of its own, charges, adjustments) bear no document discount."""
 
     lines: tuple[Line, ...]
@@ -61,7 +62,7 @@ class Taxed(msgspec.Struct, gc=False):
     amount: int
 
 
-class LineResult(msgspec.Struct):
+class LineResult(msgspec.Struct, gc=False):
     """In steps of the rounding: net + tax = gross."""
 
     net: int
@@ -70,7 +71,7 @@ class LineResult(msgspec.Struct):
     taxes: list[Taxed]
 
 
-class Result(msgspec.Struct):
+class Result(msgspec.Struct, gc=False):
     """Lines in the order: the document's lines, its deliveries, its extras. In steps of the rounding."""
 
     step: Decimal
@@ -87,7 +88,7 @@ class DiscountTooLarge(ValueError):
 def compute(document: Document) -> Result:
     """Net, tax and gross of the document and of each line; DiscountTooLarge and formula.UnusableTaxes where there is none."""
     with exactly():
-        rounder = Rounder(document.rounding)
+        rounder = rounder_of(document.rounding)
         rows = [_row(line) for line in document.lines]
         if document.discount:
             _take_off(rows, document.discount, rounder)
@@ -96,10 +97,13 @@ def compute(document: Document) -> Result:
             extras = _join(rows, document.deliveries, rounder) + extras
         every = rows + extras
         set_prices(every, document.rounding.level, rounder)
-        for row in every:
-            row.scopes = row.set.scopes(row.price, row.items, row.beside)
-            row.raws = row.set.raw(row.price, row.items, row.scopes)
-        round_taxes(every, document.rounding, rounder)
+        if is_proportional(every, document.rounding):
+            round_proportions(every, document.rounding)
+        else:
+            for row in every:
+                row.scopes = row.set.scopes(row.price, row.items, row.beside)
+                row.raws = row.set.raw(row.price, row.items, row.scopes)
+            round_taxes(every, document.rounding, rounder)
         if document.discount_percent:
             _take_percentage_off(rows, document.discount_percent, rounder)
         return _result(document, rows, extras, rounder)
@@ -122,27 +126,39 @@ def _take_off(rows: Sequence[Row], discount: Decimal, rounder: Rounder) -> None:
 
 def _join(rows: Sequence[Row], deliveries: Sequence[Delivery], rounder: Rounder) -> list[Row]:
     """Put each delivery onto lines that bear tax, and give a row for it: empty, but for one that found no such line."""
-    prices = [row.price for row in rows]
-    bearing = [i for i, row in enumerate(rows) if row.set.taxes and not _is_exempt(row)]
+    prices = [rounder.exact(row.price) for row in rows]
+    bearing = [i for i, row in enumerate(rows) if row.set.taxes]
+    bearing = [i for i in bearing if not _is_exempt(rows[i])] or bearing
     found = []
     for number, delivery in enumerate(deliveries):
-        over = [i for i in (range(len(rows)) if delivery.over is None else delivery.over) if rows[i].set.taxes]
-        over = [i for i in over if i in bearing] or over
+        over = bearing if delivery.over is None else [i for i in delivery.over if i in bearing]
+        over = over or [i for i in delivery.over or () if rows[i].set.taxes]
         over = [i for i in over if prices[i]] or over[:1]
-        found.append(Row(_NO_TAXES, _ZERO if over else delivery.amount, Decimal(1)))
+        found.append(Row(_NO_TAXES, _ZERO if over else delivery.amount, _ONE))
         if not over:
             continue
-        shares = spread_by_weight(rounder(delivery.amount), [prices[i] for i in over])
-        for i, share in zip(over, shares, strict=True):
-            amount = share * rounder.step
-            rows[i].price += amount
-            rows[i].beside += amount
-            rows[i].joined.append((number, amount))
+        total = rounder.exact(delivery.amount)
+        for i, share in zip(over, _shares(total, [prices[i] for i in over]), strict=True):
+            row, amount = rows[i], share * rounder.step
+            row.price += amount
+            row.beside += amount
+            row.joined += ((number, share),)
     return found
+
+
+def _shares(total: int, weights: list[int]) -> list[int]:
+    whole = sum(weights)
+    if not whole:
+        return [total] + [0] * (len(weights) - 1)
+    if whole < 0:
+        whole, weights = -whole, [-weight for weight in weights]
+    return spread_ratios(total, [total * weight for weight in weights], whole)
 
 
 def _is_exempt(row: Row) -> bool:
     """A threshold takes the whole line out of each of its taxes."""
+    if not row.set.has_thresholds:
+        return False
     scopes = row.set.scopes(row.price, row.items, row.beside)
     return scopes is not None and all(scope == NOTHING for scope in scopes)
 
@@ -170,8 +186,10 @@ def _result(document: Document, rows: Sequence[Row], extras: Sequence[Row], roun
     lines = [_line_result(row, rounder) for row in rows]
     others = [_line_result(row, rounder) for row in extras]
     for row, line in zip(rows, lines, strict=True):
-        for number, amount in row.joined:
-            _leave(line, others[number], row, amount, rounder)
+        units = row.units
+        for number, share in row.joined:
+            _leave(line, others[number], share, units)
+            units -= share
     lines += others
     net, tax = sum(line.net for line in lines), sum(line.tax for line in lines)
     if document.rounding.level == "none" and not document.discount_percent:
@@ -187,48 +205,35 @@ def _line_result(row: Row, rounder: Rounder) -> LineResult:
     if not units:
         return LineResult(net, 0, net, [])
     total = sum(units)
-    if row.set.is_plain:
-        taxes = [Taxed(tax, tax.rate, net, units[i]) for i, tax in enumerate(row.set.taxes)]
+    of = row.set.taxes
+    if row.set.has_net_bases:
+        taxes = [Taxed(tax, tax.rate, net, part) for tax, part in zip(of, units, strict=True)]
     else:
-        taxes = [
-            Taxed(tax, rate_of(row, i), rounder(base_of(row, i, rounder)), units[i])
-            for i, tax in enumerate(row.set.taxes)
-        ]
+        taxes = [Taxed(tax, rate_of(row, i), base_units(row, i, rounder), units[i]) for i, tax in enumerate(of)]
     return LineResult(net, total, net + total, taxes)
 
 
-def _leave(line: LineResult, delivery: LineResult, row: Row, amount: Decimal, rounder: Rounder) -> None:
-    """Take the delivery's part out of the line again: net, taxes and bases in proportion to the price."""
-    parts = [row.price - row.beside, amount, row.beside - amount]
-    row.beside -= amount
-    row.price -= amount
-
-    def part(units: int) -> int:
-        return spread_by_weight(units, parts)[1]
-
-    found = []
+def _leave(line: LineResult, delivery: LineResult, share: int, units: int) -> None:
+    """Take `share` of the line's `units` out of it again, for the delivery: taxes and bases in proportion."""
+    known = {(taxed.tax, taxed.rate): taxed for taxed in delivery.taxes}
+    total = inside = 0
     for taxed in line.taxes:
-        base, units = part(taxed.base), part(taxed.amount)
-        found.append(Taxed(taxed.tax, taxed.rate, base, units))
+        base, amount = part_of(taxed.base, share, units), part_of(taxed.amount, share, units)
         taxed.base -= base
-        taxed.amount -= units
-    inside = sum(t.amount for t in found if t.tax.price_include)
-    moved = LineResult(rounder(amount) - inside, sum(t.amount for t in found), 0, found)
-    line.net -= moved.net
-    line.tax -= moved.tax
-    line.gross = line.net + line.tax
-    _merge(delivery, moved)
-
-
-def _merge(into: LineResult, moved: LineResult) -> None:
-    into.net += moved.net
-    into.tax += moved.tax
-    into.gross = into.net + into.tax
-    known: dict[Any, Taxed] = {(t.tax, t.rate): t for t in into.taxes}
-    for taxed in moved.taxes:
+        taxed.amount -= amount
+        total += amount
+        if taxed.tax.price_include:
+            inside += amount
         same = known.get((taxed.tax, taxed.rate))
         if same is None:
-            into.taxes.append(taxed)
+            delivery.taxes.append(Taxed(taxed.tax, taxed.rate, base, amount))
         else:
-            same.base += taxed.base
-            same.amount += taxed.amount
+            same.base += base
+            same.amount += amount
+    net = share - inside
+    line.net -= net
+    line.tax -= total
+    line.gross = line.net + line.tax
+    delivery.net += net
+    delivery.tax += total
+    delivery.gross = delivery.net + delivery.tax

@@ -10,7 +10,9 @@ Per-item thresholds change the share of the net price that is taxed (slope 0 or 
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
+from math import lcm
 
 import msgspec
 
@@ -22,7 +24,7 @@ _ONE = Decimal(1)
 KINDS = ("percent", "fixed", "division")
 
 
-class Tax(msgspec.Struct, frozen=True):
+class Tax(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """One tax that applies. `rate` is in percent; of kind `fixed` it is major units for one piece.
 
     `division` is a percentage of the price that contains it (15 of 100, not of 85). `price_include`: the price contains it.
@@ -49,8 +51,8 @@ class TaxSet:
     """The taxes of a line, compiled: build it once a combination (`tax_set`), use it for any number of lines."""
 
     __slots__ = (
-        "affected_by", "divisor", "factors", "groups", "has_thresholds", "inside", "is_flat", "is_plain", "outside", "per_item",
-        "taxes",
+        "affected_by", "divisor", "factors", "groups", "has_net_bases", "has_thresholds", "inside", "is_flat", "is_plain", "outside", "per_item",
+        "shares", "taxes", "whole",
     )  # fmt: skip
 
     def __init__(self, taxes: tuple[Tax, ...]) -> None:
@@ -64,10 +66,17 @@ class TaxSet:
             for tax, sources in zip(taxes, self.affected_by, strict=True)
         )
         self.is_plain = self.is_flat and not self.has_thresholds
+        self.has_net_bases = not self.has_thresholds and not any(self.affected_by)
         self.inside = tuple(i for i, tax in enumerate(taxes) if tax.price_include)
         self.outside = tuple(i for i, tax in enumerate(taxes) if not tax.price_include)
         self.groups = _groups(taxes)
         self.factors, self.per_item = self._solve([FULL] * len(taxes), _ONE)
+        # each tax is price · shares[i] / whole, exactly; None where it is more than that proportion
+        self.shares: tuple[int, ...] | None = None
+        self.whole = 1
+        is_proportion = self.is_plain or (len(self.inside) == len(taxes) and not self.has_thresholds)
+        if is_proportion and all(tax.kind != "fixed" for tax in taxes):
+            self.shares, self.whole = self._proportion()
 
     def raw(self, price: Decimal, items: Decimal, scopes: Sequence[Scope] | None) -> list[Decimal]:
         """Each tax on or in `price`, unrounded; `items` is the signed quantity that fixed taxes count."""
@@ -105,6 +114,16 @@ class TaxSet:
                 break
             found = now
         return found
+
+    def _proportion(self) -> tuple[tuple[int, ...], int]:
+        """The factors as fractions of one denominator."""
+        slopes: list[Fraction] = []
+        for tax, divisor, sources in zip(self.taxes, self.divisor, self.affected_by, strict=True):
+            slopes.append(Fraction(tax.rate) / Fraction(divisor) * (1 + sum(slopes[j] for j in sources)))
+        per_net = 1 + sum(slopes[i] for i in self.inside)
+        factors = [slope / per_net for slope in slopes]
+        whole = lcm(*[factor.denominator for factor in factors])
+        return tuple(factor.numerator * (whole // factor.denominator) for factor in factors), whole
 
     def _solve(self, scopes: Sequence[Scope], items: Decimal) -> tuple[list[Decimal], list[Decimal]]:
         """Factor and constant of each tax: tax = factor · price + constant."""

@@ -24,7 +24,7 @@ class Row:
         self.price = price  # major units
         self.items = items  # signed pieces: what fixed taxes count
         self.beside = _ZERO  # delivery that joined, part of the price
-        self.joined: list[tuple[int, Decimal]] = []  # of which delivery, how much
+        self.joined: tuple[tuple[int, int], ...] = ()  # of which delivery, how many steps
         self.scopes: list[Scope] | None = None
         self.raws: list[Decimal] = []
         self.units = 0  # the price in steps
@@ -41,7 +41,7 @@ def set_prices(rows: Sequence[Row], level: str, rounder: Rounder) -> None:
             row.units = units
         return
     for row in rows:
-        row.units = rounder(row.price)
+        row.units = rounder.exact(row.price)
         if level in _ROUNDED_PRICE:
             row.price = row.units * rounder.step
 
@@ -148,6 +148,13 @@ def included_in(row: Row) -> int:
     if row.set.is_flat:
         return 0
     return sum(row.taxes[i] for i in row.set.inside)
+
+
+def base_units(row: Row, i: int, rounder: Rounder) -> int:
+    """The base of a tax of the line in steps."""
+    if row.scopes is None:
+        return row.net + sum([row.taxes[j] for j in row.set.affected_by[i]])
+    return rounder(base_of(row, i, rounder))
 
 
 def base_of(row: Row, i: int, rounder: Rounder) -> Decimal:

@@ -3,8 +3,8 @@
 Figures are counted in increments (the cent, the yen, 0.05 in cash), as integers; what is not rounded yet is a Decimal in major units.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from decimal import (
     ROUND_DOWN,
     ROUND_FLOOR,
@@ -16,6 +16,7 @@ from decimal import (
     Decimal,
     localcontext,
 )
+from functools import lru_cache
 
 import msgspec
 
@@ -34,11 +35,9 @@ _CONTEXT = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _SNAP = Decimal("1e-40")
 
 
-@contextmanager
-def exactly() -> Iterator[None]:
+def exactly() -> AbstractContextManager[Context]:
     """The arithmetic in which a tie is seen as a tie; every calculation of the engine runs inside it."""
-    with localcontext(_CONTEXT):
-        yield
+    return localcontext(_CONTEXT)
 
 
 class Rounding(msgspec.Struct, frozen=True):
@@ -57,6 +56,12 @@ class Rounding(msgspec.Struct, frozen=True):
     def is_directed(self) -> bool:
         """Always away from, or always towards zero."""
         return self.mode in ("up", "down")
+
+
+@lru_cache(maxsize=64)
+def rounder_of(rounding: Rounding) -> "Rounder":
+    """The Rounder of a Rounding."""
+    return Rounder(rounding)
 
 
 class Rounder:
@@ -89,6 +94,8 @@ def spread(total: int, shares: Sequence[Decimal]) -> list[int]:
     """
     if len(shares) == 1:
         return [total]
+    # equal shares are equal, whatever divisions have left at their ends
+    shares = [_CONTEXT.quantize(share, _SNAP) for share in shares]
     mirrored = total < 0 or (total == 0 and sum(shares) < 0)
     if mirrored:
         total, shares = -total, [-share for share in shares]
@@ -100,6 +107,43 @@ def spread(total: int, shares: Sequence[Decimal]) -> list[int]:
         for rank, i in enumerate(order):
             whole[i] += each + (rank < rest)
     return [-units for units in whole] if mirrored else whole
+
+
+def rounded_ratio(numerator: int, denominator: int, mode: str) -> int:
+    """The fraction as a whole number, in one of MODES; exact."""
+    whole, rest = divmod(abs(numerator), denominator)
+    if rest:
+        twice = 2 * rest
+        if twice > denominator:
+            whole += mode != "down"
+        elif mode == "up" or (twice == denominator and (mode == "half_up" or (mode == "half_even" and whole & 1))):
+            whole += 1
+    return whole if numerator >= 0 else -whole
+
+
+def spread_ratios(total: int, parts: Sequence[int], whole: int) -> list[int]:
+    """`spread` of shares that are `parts` / `whole`, in integers."""
+    if len(parts) == 1:
+        return [total]
+    mirrored = total < 0 or (total == 0 and sum(parts) < 0)
+    if mirrored:
+        total, parts = -total, [-part for part in parts]
+    found = [part // whole for part in parts]
+    missing = total - sum(found)
+    if missing:
+        order = sorted([(-(part % whole), -abs(part), i) for i, part in enumerate(parts)])
+        each, rest = divmod(missing, len(parts))
+        for rank, (_, _, i) in enumerate(order):
+            found[i] += each + (rank < rest)
+    return [-units for units in found] if mirrored else found
+
+
+def part_of(units: int, part: int, of: int) -> int:
+    """What of `units` goes with `part` where the rest goes with what `part` leaves of `of`: a split by largest remainder in two."""
+    if not of:
+        return 0
+    mode = "half_up" if abs(2 * part) > abs(of) else "half_down"
+    return rounded_ratio(units * part if of > 0 else -units * part, abs(of), mode)
 
 
 def spread_by_weight(total: int, weights: Sequence[Decimal]) -> list[int]:

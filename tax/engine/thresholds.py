@@ -11,7 +11,7 @@ _ONE = Decimal(1)
 KINDS = ("exempt", "exempt_below", "exempt_upto", "excess_over", "base_band", "price_band")
 
 
-class Threshold(msgspec.Struct, frozen=True):
+class Threshold(msgspec.Struct, frozen=True, gc=False):
     """A rule on the price of one piece, in major units, after the seller's discount.
 
     exempt: nothing is taxed. exempt_below / exempt_upto: nothing below (up to) `upper`, all of it from there (New York's clothing).

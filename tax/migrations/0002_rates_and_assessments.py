@@ -133,9 +133,10 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                "indexes": [models.Index(fields=["transaction_id"], name="assessment_of")],
                 "constraints": [
-                    models.UniqueConstraint(fields=("version_id", "provider", "digest"), name="assessment_once")
+                    models.UniqueConstraint(
+                        fields=("transaction_id", "version_id", "provider", "digest"), name="assessment_once"
+                    )
                 ],
             },
         ),
@@ -670,7 +671,19 @@ class Migration(migrations.Migration):
                 fields=("company", "matched_by", "value"), name="unmapped_category_once"
             ),
         ),
+        migrations.CreateModel(
+            name="Ground",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("digest", models.BinaryField(help_text="SHA-256 of the four texts", max_length=32, unique=True)),
+                ("name", models.CharField(max_length=1000)),
+                ("jurisdiction", models.CharField(max_length=1000)),
+                ("rule", models.TextField()),
+                ("source", models.TextField()),
+            ],
+        ),
         migrations.RunSQL(KEPT, NOT_KEPT),
         immutable.append_only("tax_assessment"),
+        immutable.append_only("tax_ground"),
         immutable.append_only("tax_bookversion"),
     ]

@@ -1,6 +1,6 @@
 """The tables of tax, by subject."""
 
-from tax.models.assessment import Assessment, TaxDifference
+from tax.models.assessment import Assessment, Ground, TaxDifference
 from tax.models.boundary import Boundary, Combination
 from tax.models.charged import TaxLine
 from tax.models.dataset import BookVersion, Dataset
@@ -19,6 +19,7 @@ __all__ = [
     "Combination",
     "Dataset",
     "DeliveryFact",
+    "Ground",
     "Jurisdiction",
     "NexusWatch",
     "ProviderAnswer",

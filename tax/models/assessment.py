@@ -6,11 +6,25 @@ from django.db.models.functions import Now
 from salessync.core.models import Company
 
 
+class Ground(models.Model):
+    """Why a tax is due, in words: assessments share these by the thousand. Never changed (the database refuses it)."""
+
+    id = models.BigAutoField(primary_key=True)
+    digest = models.BinaryField(max_length=32, unique=True, help_text="SHA-256 of the four texts")
+    name = models.CharField(max_length=1000)
+    jurisdiction = models.CharField(max_length=1000)
+    rule = models.TextField()
+    source = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.jurisdiction} {self.name}"
+
+
 class Assessment(models.Model):
     """Our tax of one version of a transaction by one provider. Never changed (the database refuses it).
 
-    Amounts in minor units of `currency`, positive for refunds too. `lines` has each line's taxes with rate, base, rule and source, as
-    tax/assessed.py writes them.
+    Amounts in minor units of `currency`, positive for refunds too. `lines` has each line's taxes with rate, base and ground, in the
+    short form that tax/assessed_lines.py reads and writes.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -41,8 +55,11 @@ class Assessment(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version_id", "provider", "digest"], name="assessment_once")]
-        indexes = [models.Index(fields=["transaction_id"], name="assessment_of")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transaction_id", "version_id", "provider", "digest"], name="assessment_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"assessment {self.pk}"

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from salessync.core import crypto
 from salessync.core.models import Company
 
 
@@ -19,6 +20,18 @@ class TaxSetting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.company}: {self.provider}"
+
+    @property
+    def key(self) -> str:
+        """The service's key, empty where there is none; crypto.UnableToDecrypt where it was sealed with a key that is lost."""
+        return str(crypto.unseal(self.sealed_key, bound_to=self._binding())) if self.sealed_key else ""
+
+    @key.setter
+    def key(self, value: str) -> None:
+        self.sealed_key = crypto.seal(value, bound_to=self._binding()) if value else None
+
+    def _binding(self) -> str:
+        return f"tax.taxsetting:{self.company_id}"
 
 
 class ProviderAnswer(models.Model):

@@ -2,19 +2,37 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import Group, User
+from django.db.backends.postgresql.psycopg_any import DateRange
 from django.utils import timezone
 from msgspec.structs import replace
 
 from channels import canonical
-from channels.models import ControlDay, Fetch, Mapping, Reading
+from channels.models import ControlDay, Fetch, Mapping, Reading, Transaction
 from inventory.models import Listing, Product
 from ledger import account_rules, periods, rebuild, subscribing
 from ledger.models import AccountRule, BookkeeperAccount, BookkeeperCode, BookkeeperDifference, Delivery, Rate
 from salessync import setup
 from salessync.api import clients
+from salessync.core.problems import Problem
+from tax import datasets, grounds
+from tax import mapping as tax_mapping
+from tax.loaded import Loaded, LoadedJurisdiction
+from tax.models import (
+    Assessment,
+    Certificate,
+    NexusWatch,
+    Registration,
+    SellerPlace,
+    TaxDifference,
+    TaxNumberCheck,
+    TaxSetting,
+    UnmappedCategory,
+)
+from tax.ratebook import Rate as TaxRate
 from tests.records import back, line, refund, sale
 from tests.worlds import World
 
@@ -125,6 +143,50 @@ class Day:
             company=company, known_as=NASTY, kind="unknown_there", details={"there": {"id": NASTY}}
         )
         periods.close(company=company, through=date(2020, 1, 31), actor="anna", reason=NASTY)
+        self.keep_tax()
+
+    def keep_tax(self) -> None:
+        """A file of rates that is active, a sale whose tax differs, and one of everything that a seller says of himself."""
+        company, sold = self.world.company, Transaction.objects.get(source_id="S1", channel=self.till)
+        always = DateRange(date(2020, 1, 1), None)
+        places = [
+            LoadedJurisdiction("US", "", "US", "country"),
+            LoadedJurisdiction("US-NY", "US", "US", "state", NASTY),
+        ]
+        rates = [TaxRate(jurisdiction="US-NY", tax="State", rate=Decimal(4), source=NASTY, starts=always.lower)]
+        loaded = Loaded(code="scene", format="csv", version=NASTY, publisher=NASTY, rates=rates, jurisdictions=places,
+                        left_out={NASTY: 3}, problems=[Problem("DOUBTFUL", NASTY, NASTY)])  # fmt: skip
+        self.rates = datasets.stage(loaded, file_name=NASTY, sha256="0" * 64, actor="anna")
+        book = datasets.activate(self.rates, "anna", NASTY)
+        ground = ("State", "US-NY", NASTY, NASTY)
+        kept = ["goods", "default", 2000, 70, "taxable", [[grounds.ids([ground])[ground], "4", 2000, 70]]]
+        self.assessment = Assessment.objects.create(
+            company_id=company.pk, channel_id=self.till.pk, transaction_id=sold.pk, version_id=sold.version_id, book_id=book.pk,
+            date=date(2026, 9, 1), currency="USD", country="US", region="NY", place=NASTY, treatment="taxable", verdict="rate_mismatch",
+            net=2000, computed=70, charged=80, implied_rate=Decimal(4), message=NASTY, lines=[kept],
+            warnings=[{"code": "DOUBT", "path": NASTY, "message": NASTY}], digest=b"scene" * 6,
+        )  # fmt: skip
+        differs = {"assessment_id": self.assessment.pk, "verdict": "rate_mismatch", "amount": 10, "currency": "USD", "country": "US",
+                   "region": "NY", "message": NASTY, "company": company, "channel_id": self.till.pk}  # fmt: skip
+        TaxDifference.objects.update_or_create(transaction_id=sold.pk, defaults=differs)
+        UnmappedCategory.objects.create(
+            company=company, matched_by="category", value=NASTY, name="Books, bound", first_transaction_id=sold.pk
+        )
+        tax_mapping.set_rule(company=company, matched_by="name", value=f"{NASTY} tea", category="food", actor="anna")
+        Registration.objects.create(company=company, jurisdiction="US-NY", number=NASTY, valid=always)
+        SellerPlace.objects.create(company=company, location=NASTY, country="US", region="NY", city=NASTY)
+        Certificate.objects.create(
+            company=company,
+            customer="sha256:" + "a" * 64,
+            jurisdiction="US-TX",
+            reason=NASTY,
+            number=NASTY,
+            valid=always,
+        )
+        TaxNumberCheck.objects.create(number=NASTY, scheme="eu", is_well_formed=False, consultation=NASTY)
+        TaxSetting.objects.create(company=company, provider="opensalestax", address="https://tax.example.com")
+        NexusWatch.objects.create(company=company, jurisdiction="US-NY", period=NASTY, sales=60_000_000, transactions=9,
+                                  currency="USD", share="1.2", state="passed", passed_on=date(2026, 9, 1))  # fmt: skip
 
 
 def number(record: Any, display: str) -> Any:

@@ -28,7 +28,7 @@ def file(world):
 
 def test_products_listings_and_stock(world):
     first = catalog.import_catalog(company=world.company, text="\ufeff" + file(world))
-    assert first == (3, 2, 1, 3)
+    assert first[:4] == (3, 2, 1, 3)
     apple = Product.objects.get(company=world.company, sku="A")
     assert (apple.cost, apple.currency, apple.barcode) == (50, "USD", "123")
     assert Listing.objects.get(channel=world.shop).product == apple
@@ -38,7 +38,7 @@ def test_products_listings_and_stock(world):
 def test_twice_changes_nothing_and_a_correction_moves_the_difference(world):
     catalog.import_catalog(company=world.company, text=file(world))
     world.send(sale([line(sku="A")]))
-    assert catalog.import_catalog(company=world.company, text=file(world)) == (3, 0, 0, 0)
+    assert catalog.import_catalog(company=world.company, text=file(world))[:4] == (3, 0, 0, 0)
     assert world.stock()["A"] == (12, 0)
     catalog.import_catalog(company=world.company, text=file(world).replace("front,10", "front,20"))
     assert world.stock()["A"] == (22, 0)

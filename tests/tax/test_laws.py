@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tax import quote
 from tax.engine.document import Delivery, Document, Line, compute
 from tax.engine.formula import Tax, UnusableTaxes
 from tax.engine.refunds import SoldLine, TooMuch, refund_amount, refund_line, refund_sequence
@@ -199,3 +200,68 @@ def test_no_more_comes_back_than_was_paid():
         refund_line(SoldLine(100, (20,), refunded=60, returned=(12,)), 41)
     with pytest.raises(TooMuch):
         refund_amount([SoldLine(100, (20,))], 101)
+
+
+whole_prices = st.decimals("-5000", "5000", places=2)
+plain = st.builds(
+    Tax, name=names, rate=rates, kind=st.sampled_from(["percent", "percent", "division"]), include_base_amount=st.booleans()
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(whole_prices, st.lists(plain, max_size=4)), min_size=1, max_size=5), st.booleans(),
+    roundings(["line", "line_combined", "document_per_rate"]),
+)  # fmt: skip
+def test_what_is_computed_in_integers_is_what_is_computed_in_decimals(of, is_inclusive, rounding):
+    """A threshold that nothing reaches keeps a line from the shorter way and changes no figure."""
+    never = (Threshold("base_band", Decimal(0), Decimal(10**9)),)
+
+    def result(thresholds):
+        lines = tuple(
+            Line(price, taxes=tuple(msgspec.structs.replace(t, price_include=is_inclusive, thresholds=thresholds) for t in taxes))
+            for price, taxes in of
+        )  # fmt: skip
+        return computed(Document(lines, rounding))
+
+    short, long = result(()), result(never)
+    assert totals(short) == totals(long)
+    for one, other in zip(short.lines, long.lines, strict=True):
+        assert [taxed.amount for taxed in one.taxes] == [taxed.amount for taxed in other.taxes]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(0, 40)), min_size=1, max_size=6),
+    st.sampled_from([("JPY", 0), ("EUR", 2), ("KWD", 3), ("CLP", 0), ("TND", 3)]),
+)
+def test_a_currency_with_other_digits_is_the_same_sale_in_other_units(of, currency):
+    """So many yen, cents and fils at the same rates bear so many yen, cents and fils of tax."""
+    code, digits = currency
+
+    def tax_in(code, digits):
+        lines = [
+            {"amount": f"{Decimal(units).scaleb(-digits):f}", "taxes": [{"rate": str(rate)}]} for units, rate in of
+        ]
+        found = quote.answer({"currency": code, "lines": lines})
+        assert len(found["tax"].partition(".")[2]) == digits
+        return int(Decimal(found["tax"]).scaleb(digits))
+
+    assert tax_in(code, digits) == tax_in("USD", 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lines(amount=prices, price_include=st.just(False)), roundings(["line", "line_combined"]), st.data())
+def test_refunds_of_a_computed_sale_end_at_each_of_its_taxes(of, rounding, data):
+    sale = computed(Document(of, rounding))
+    for line in sale.lines:
+        sold = SoldLine(line.gross, tuple(taxed.amount for taxed in line.taxes))
+        returned = (0,) * len(sold.taxes)
+        steps = data.draw(st.lists(st.integers(0, abs(line.gross)), max_size=4))
+        for done in [*sorted(steps), abs(line.gross)]:
+            part = (done if line.gross > 0 else -done) - sold.refunded
+            back = refund_line(sold, part)
+            returned = tuple(a + b for a, b in zip(returned, back.taxes, strict=True))
+            assert back.net + sum(back.taxes) == back.gross
+            sold = msgspec.structs.replace(sold, refunded=sold.refunded + part, returned=returned)
+        assert returned == sold.taxes

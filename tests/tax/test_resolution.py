@@ -5,9 +5,11 @@ from decimal import Decimal
 
 import pytest
 
+from tax import quote
 from tax.ratebook import Locality, Rate, RateBook
+from tax.request import read
 from tax.seed import seed
-from tests.tax.quoting import ask, codes, rate
+from tests.tax.quoting import ask, codes, rate, request
 
 CHANGES = [
     ("EE", "2024-01-01", "standard", "20", "22"), ("EE", "2025-07-01", "standard", "22", "24"),
@@ -173,7 +175,7 @@ def test_who_owes_what_where(fields, treatment, percent):
 @pytest.mark.parametrize(
     ("category", "fields", "percent", "warnings"),
     [
-        ("txcd_40060003", {"country": "GB"}, "0", []),
+        ("txcd_40040000", {"country": "GB"}, "0", []),
         ("20010", {"country": "US", "region": "NJ"}, "0", []),
         ("book", {"country": "BE"}, "6", []),
         ("goods.clothing.child.shoes", {"country": "GB"}, "0", []),
@@ -303,3 +305,69 @@ def test_a_threshold_in_another_currency_is_not_compared_and_this_is_said():
 def test_who_says_nothing_of_rounding_gets_the_custom_of_the_place(fields, tax):
     """Two lines of 0.97: America rounds a line, Europe the rate of the document."""
     assert ask({"amount": "0.97"}, {"amount": "0.97"}, **fields)["tax"] == tax
+
+
+@pytest.mark.parametrize(
+    ("fields", "jurisdiction"),
+    [
+        ({"country": "germany"}, "DE"), ({"country": "DEU"}, "DE"), ({"country": "uk"}, "GB"), ({"country": "Great Britain"}, "GB"),
+        ({"country": "EL"}, "GR"), ({"country": "Isle of Man"}, "GB"), ({"country": "U.S.A.", "region": "N.Y."}, "US-NY"),
+        ({"country": "US", "postcode": 10001}, "US-NY"), ({"country": "US", "postcode": "2139"}, "US-MA"),
+        ({"country": "US", "region": "", "postcode": "021391234"}, "US-MA"), ({"country": "US", "region": "CA California"}, "US-CA"),
+        ({"country": "Canada", "region": "Québec"}, "CA"), ({"country": "CA", "region": "NF"}, "CA-NL"), ({"country": "CA", "postcode": "k1a 0b1"}, "CA-ON"),
+    ],
+)  # fmt: skip
+def test_a_place_as_people_write_it(fields, jurisdiction):
+    answer = ask(**fields)
+    assert answer["by_line"][0]["taxes"][0]["jurisdiction"] == jurisdiction
+
+
+def test_a_state_of_india_by_its_name_its_old_code_or_its_tax_number():
+    for region in ("Telangana", "TG", "TS", "36", "IN-TS"):
+        answer = ask(country="IN", region=region, currency="INR", ship_from={"country": "IN", "region": "TS"})
+        assert [tax["name"] for tax in answer["by_line"][0]["taxes"]] == ["CGST", "SGST"]
+
+
+def test_each_line_of_the_result_has_its_treatment_and_the_site_is_known():
+    data = request("standard", "food.grocery", "gift_card", country="US", region="NJ", shipping=[{"amount": "5"}])
+    done = quote.computed(read(data), seed())
+    assert done.line_treatments == ("taxable", "exempt", "out_of_scope", "taxable")
+    assert (done.treatment, done.site.code, done.is_local_missing) == ("taxable", "US-NJ", False)
+    done = quote.computed(read({**data, "collector": "marketplace"}), seed())
+    assert done.line_treatments[:3] == ("marketplace_collected", "marketplace_collected", "out_of_scope")
+    assert quote.computed(read(request(country="US", region="TX")), seed()).is_local_missing
+
+
+def test_the_channels_tax_by_line_says_what_its_sum_hides():
+    """5 % on a line in place of 20 is no rate of anything once the other line's tax is added to it."""
+    asked = read(request({"amount": "100"}, {"amount": "50"}, country="GB", channel_tax="22.50"))
+    by_line = quote.computed(asked, seed(), charged_lines=(Decimal("20"), Decimal("2.50")))
+    assert (by_line.verdict.code, by_line.verdict.implied_rate) == ("rate_mismatch", Decimal(5))
+    by_line = quote.computed(asked, seed(), charged_lines=(Decimal("22.50"), Decimal(0)))
+    assert by_line.verdict.code == "taxability_mismatch"
+
+
+def test_delivery_where_no_rule_is_known_stays_untaxed_and_this_is_said():
+    known = seed()
+    bare = RateBook(
+        version="bare", rates=[row for rows in known.rates.values() for row in rows], countries=known.countries.values(),
+        regions=known.regions.values(),
+    )  # fmt: skip
+    answer = ask(country="US", region="NJ", shipping=[{"amount": "5"}], book=bare)
+    assert (answer["by_line"][1]["tax"], codes(answer)) == ("0.00", ["DELIVERY_RULE_UNKNOWN"])
+
+
+@pytest.mark.parametrize(
+    ("region", "day", "line", "tax"),
+    [
+        ("WV", "2026-08-07", {"amount": "125.00", "category": "clothing"}, "0.00"),
+        ("WV", "2026-08-10", {"amount": "125.01", "category": "clothing"}, "7.50"),
+        ("WV", "2026-08-11", {"amount": "125.00", "category": "clothing"}, "7.50"),
+        ("FL", "2026-08-31", {"amount": "1500.00", "category": "computers"}, "0.00"),
+        ("FL", "2026-08-31", {"amount": "50.01", "category": "school_supplies"}, "3.00"),
+        ("FL", "2026-06-01", {"amount": "10.00", "category": "otc"}, "0.00"),
+        ("TX", "2026-06-01", {"amount": "10.00", "category": "otc"}, "0.00"),
+    ],
+)
+def test_holidays_and_exemptions_of_states(region, day, line, tax):
+    assert ask(line, country="US", region=region, currency="USD", date=day)["tax"] == tax

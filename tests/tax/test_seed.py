@@ -15,7 +15,7 @@ EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE
 FACTS = ["rates.csv", "rules.csv", "holidays.csv", "deliveries.csv"]
 
 
-@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize("name", [*FACTS, "imports.csv"])
 def test_each_fact_has_its_source_and_confidence(name):
     for row in rows(name):
         assert row["source"], row

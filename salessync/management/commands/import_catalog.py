@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from inventory import catalog
 from salessync.core.models import Company
 from salessync.core.problems import Refused
 from salessync.setup import COMPANY
+from tax import mapping
+from tax.categories import category_of
 
 
 class Command(BaseCommand):
@@ -26,11 +29,17 @@ class Command(BaseCommand):
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{options['file']} cannot be read: {error}", returncode=2) from None
         try:
-            done = catalog.import_catalog(company=company, text=text)
+            with transaction.atomic():
+                done = catalog.import_catalog(company=company, text=text)
+                known = {sku: name for sku, name in done.tax_categories.items() if category_of(name)}
+                categories = mapping.from_catalog(company, known, "command")
         except Refused as refused:
             for problem in refused.problems:
                 self.stderr.write(str(problem))
             raise CommandError(f"nothing was imported: {len(refused.problems)} problems", returncode=1) from None
+        for sku in sorted(done.tax_categories.keys() - known.keys()):
+            self.stderr.write(f"{sku}: no tax category is called {done.tax_categories[sku]!r}; it is left to be mapped")
         self.stdout.write(
-            f"{done.rows} rows: {done.products} new products, {done.listings} new listings, {done.movements} stock movements"
+            f"{done.rows} rows: {done.products} new products, {done.listings} new listings, {done.movements} stock movements,"
+            f" {categories} new tax categories"
         )

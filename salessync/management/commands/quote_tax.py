@@ -1,15 +1,19 @@
-"""`quote_tax < request.json`: the tax of a sale. Touches neither database nor network."""
+"""`quote_tax < request.json`: the tax of a sale. Touches neither database nor network, unless it is told to use stored rates."""
 
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from channels import payload
 from salessync.core.problems import Problem, Refused
-from tax import quote
+from tax import formats, quote
+from tax.formats.overlay import laid_over
+from tax.ratebook import RateBook
+from tax.seed import seed
 
 LIMIT = 10 * 1024 * 1024
 
@@ -21,21 +25,41 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One request, or many."""
+        """One request, or many; by the seed's rates, or others."""
         parser.add_argument("--lines", action="store_true", help="one request a line, one answer a line")
+        parser.add_argument(
+            "--rates", action="append", type=Path, default=[], metavar="FILE",
+            help="a file of rates or boundaries over the seed's, for this call; may be given again",
+        )  # fmt: skip
+        parser.add_argument("--stored", action="store_true", help="by the active rates of the database")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """An answer for every request, whatever is in it."""
+        book = _book(options["rates"], options["stored"])
         all_fine = True
         for body in _lines(sys.stdin.buffer) if options["lines"] else [sys.stdin.buffer.read(LIMIT + 1)]:
             try:
-                found = quote.answer(_parse(body))
+                found = quote.answer(_parse(body), book)
             except Refused as refused:
                 all_fine = False
                 found = {"problems": refused.problems}
             self.stdout.write(msgspec.json.encode(found).decode())
         if not all_fine:
             sys.exit(1)
+
+
+def _book(files: list[Path], stored: bool) -> RateBook | None:
+    """None: the seed's."""
+    if stored and files:
+        raise CommandError("--rates and --stored cannot be used together", returncode=2)
+    if stored:
+        from tax import books  # the only way by which this command comes to need a database
+
+        return books.current().book
+    try:
+        return laid_over(seed(), [formats.read(file) for file in files]) if files else None
+    except Refused as refused:
+        raise CommandError("\n".join(str(problem) for problem in refused.problems), returncode=2) from None
 
 
 def _lines(stream: BinaryIO) -> Any:
