@@ -21,6 +21,7 @@ from channels.models import Channel, Event
 from ledger import differences, open_items, summaries
 from ledger.models import Delivery
 from salessync import sealing
+from tax.models import TaxDifference
 
 INBOX_STATES = [state for state in Event.State if state not in (Event.State.POSTED, Event.State.IGNORED)]
 OUTBOX_STATES = [state for state in Delivery.State if state != Delivery.State.ACKNOWLEDGED]
@@ -84,6 +85,9 @@ def _books() -> Iterator[Metric]:
     yield _by_label("salessync_clearing_oldest_days", "Age of the oldest open item", "account", oldest)
     text = "Sales that no summary entry has taken in yet"
     yield GaugeMetricFamily("salessync_summary_pending", text, value=sum(summaries.pending().values()))
+    taxes = TaxDifference.objects.filter(state="open").order_by().values_list("verdict")
+    text = "Sales and refunds whose tax is not what it should be"
+    yield _by_label("salessync_tax_differences", text, "verdict", dict(taxes.annotate(n=Count("*"))))
     unsealed = sealing.backlog()
     rows = {"audit": unsealed.audit_rows, "journal": unsealed.entries}
     yield _by_label("salessync_unsealed", "Rows that no seal covers yet", "chain", rows)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from django.urls import reverse
+
 from channels import canonical
 from channels.admin.reading import body_lines, canonical_lines
 from channels.charge import Charge
@@ -16,7 +18,8 @@ from salessync.explain import steps
 from salessync.explain.chain import Chain, Hop, Member, Version
 from salessync.explain.relatives import Paid
 from salessync.explain.steps import Step
-from tax.models import TaxLine
+from tax.assessed import AGREES
+from tax.models import Assessment, TaxLine
 
 # What a record of this type says besides its lines: (field, how it is called); amounts are of the record's currency.
 FACTS = {
@@ -85,6 +88,7 @@ class MemberStory(NamedTuple):
     lines: list[dict[str, Any]]
     tenders: list[dict[str, Any]]
     taxes: list[dict[str, Any]]
+    assessment: dict[str, Any] | None
 
 
 class PayoutStory(NamedTuple):
@@ -162,7 +166,18 @@ def _member(member: Member, sold: dict[str, Line], version: Version | None) -> M
         [_tender(tender, t.currency) for tender in member.tenders]
         + ([_charge(version)] if version and t.type == "charge" else []),
         [_tax(tax, sold.get(tax.line_id), t.currency) for tax in member.taxes],
+        _assessment(member.assessment),
     )
+
+
+def _assessment(found: Assessment | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    computed = money(found.computed, found.currency) if found.computed is not None else ""
+    return {
+        "verdict": (found.verdict or "not judged").replace("_", " "), "computed": computed, "message": found.message,
+        "agrees": found.verdict in AGREES, "link": reverse("admin:tax_assessment_of", args=[found.transaction_id]),
+    }  # fmt: skip
 
 
 def _facts(version: Version) -> Iterable[tuple[str, str]]:

@@ -30,12 +30,6 @@ _DISTRICT = re.compile(r"(US-[A-Z]{2})-[0-9]{2}-([0-9A-Z]{5})")
 Label = Callable[[tuple[str, ...], date], str]  # of the jurisdictions from the state down, on a day
 
 
-class Found(Locality, frozen=True):
-    """`has_state` is false where the state's own rate does not hold."""
-
-    has_state: bool = True
-
-
 class Combination(msgspec.Struct, frozen=True, gc=False):
     """Jurisdictions of one state that places share: county, city, districts."""
 
@@ -94,7 +88,7 @@ def locate(
     state: str,
     combinations: Callable[[int], Combination],
     label: Label,
-) -> Found | None:
+) -> Locality | None:
     """`rows` of one ZIP; None where none of the state is in force."""
     day = on.toordinal()
     live = [
@@ -107,10 +101,10 @@ def locate(
     possible = {combinations(row.combination) for row in _possible(live, plus4)}
     if len(possible) == 1:
         one = possible.pop()
-        return Found(one.jurisdictions, has_state=one.has_state)
+        return Locality(one.jurisdictions, has_state=one.has_state)
     every = sorted(possible, key=lambda one: (one.jurisdictions, one.has_state))
     common = tuple(code for code in every[0].jurisdictions if all(code in one.jurisdictions for one in every))
-    return Found(
+    return Locality(
         common,
         tuple(
             dict.fromkeys(
@@ -195,7 +189,7 @@ class BoundaryIndex:
                 rows = self._zips[row.zip5] = array("i")
             rows.extend(packed(row.low, row.high, row.is_exact, row.starts, row.ends, number))
 
-    def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Found | None:
+    def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Locality | None:
         """The city's name does not decide: places of one name lie in several jurisdictions."""
         state, found = f"US-{region}", parse_zip(postcode)
         if country != "US" or found is None or state not in self._states:

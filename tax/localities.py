@@ -8,7 +8,8 @@ from datetime import date
 
 from django.db import connection
 
-from tax.boundaries import Combination, Districts, Found, Label, codes_label, combination, locate, packed, parse_zip
+from tax.boundaries import Combination, Districts, Label, codes_label, combination, locate, packed, parse_zip
+from tax.ratebook import Locality
 
 _MOST_ROWS = 2_500_000  # kept, of 16 bytes: as many as all states of the Streamlined Sales Tax have
 _AT_ONCE = 200  # ZIPs in one query: their rows are in memory twice
@@ -45,7 +46,7 @@ class StoredLocalities:
         for start in range(0, len(wanted), _AT_ONCE):
             self._read(set(wanted[start : start + _AT_ONCE]))
 
-    def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Found | None:
+    def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Locality | None:
         """None where nothing is stored for the place, or no local rate of its state is."""
         state, wanted = f"US-{region}", parse_zip(postcode)
         if country != "US" or wanted is None or state not in self._rated_states():

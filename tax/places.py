@@ -10,7 +10,7 @@ from datetime import date
 import msgspec
 
 from salessync.core.problems import Problem
-from tax.ratebook import Country, RateBook, Region, Territory
+from tax.ratebook import Country, Locality, RateBook, Region, Territory
 
 # who shares a VAT area (Directive 2006/112/EC, art. 7; treaty of Switzerland and Liechtenstein of 28 October 1994), and other codes in use
 _SAME_COUNTRY = {"UK": "GB", "XI": "GB", "EL": "GR", "MC": "FR", "IM": "GB", "PR": "US", "LI": "CH"}
@@ -119,7 +119,8 @@ def _site_of(place: Place, book: RateBook, on: date, path: str) -> Site:
     territory_or_none = _territory(code, place.postcode, book)
     jurisdictions = _jurisdictions(country_or_none, region, territory_or_none)
     if region is not None and code == "US":
-        jurisdictions += _local(region, place, book, on, path, warnings)
+        local = _local(region, place, book, on, path, warnings)
+        jurisdictions = (jurisdictions if local.has_state else jurisdictions[:-1]) + local.jurisdictions
     if territory_or_none is not None and territory_or_none.treatment == "reduced":
         warnings.append(
             Problem(
@@ -223,9 +224,7 @@ def _territory(country: str, postcode: str, book: RateBook) -> Territory | None:
     )
 
 
-def _local(
-    region: Region, place: Place, book: RateBook, on: date, path: str, warnings: list[Problem]
-) -> tuple[str, ...]:
+def _local(region: Region, place: Place, book: RateBook, on: date, path: str, warnings: list[Problem]) -> Locality:
     """The jurisdictions below the state, where they are loaded; never one that was guessed."""
     if book.localities is not None:
         found = book.localities.locate("US", region.code, place.postcode, place.city, on)
@@ -239,7 +238,7 @@ def _local(
                         f"{place.postcode or place.city or region.name} has several rates: {among}; ZIP+4 or a full address decides",
                     )
                 )
-            return found.jurisdictions
+            return found
     if region.has_local_taxes:
         warnings.append(
             Problem(
@@ -248,7 +247,7 @@ def _local(
                 f"the counties and cities of {region.name} have taxes of their own, which are not loaded: only the state's is computed",
             )
         )
-    return ()
+    return Locality()
 
 
 def is_northern_ireland(place: Place) -> bool:

@@ -104,10 +104,14 @@ class Territory(msgspec.Struct, frozen=True):
 
 
 class Locality(msgspec.Struct, frozen=True):
-    """The jurisdictions below a state at a place, or the candidates where the place is not exact enough."""
+    """The jurisdictions below a state at a place, or the candidates where the place is not exact enough.
+
+    `has_state` is false where the state's own rate does not hold.
+    """
 
     jurisdictions: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    has_state: bool = True
 
 
 class Localities(Protocol):

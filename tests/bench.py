@@ -19,6 +19,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.tax import bench as tax_bench
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -88,6 +90,8 @@ class Bench:
         _put(found, "pipeline_sales_s", pipeline, 0)
         _put(found, "pipeline_ratio", [p / t for p, t in zip(pipeline, tpcb, strict=True)], 3)
         found["normalize_us"] = round(_normalize_us(), 1)
+        say("tax")
+        found |= tax_bench.measure()
         found |= self._latency()
         return found
 

@@ -87,7 +87,7 @@ def test_every_stage_has_its_time_and_who_did_it(world):
         "Payout": (stored(world, "po_1", "payout").occurred_at, world.pay.slug, "po_1: 19.80 USD of 19.80 USD"),
     }  # fmt: skip
     assert [(found[name].by, found[name].note) for name in ("Checked", "Taxed", "Stock")] == [
-        ("pipeline", "every check holds"), ("pipeline", "1 tax code, 0.40 USD"), ("pipeline", "−2 MUG"),
+        ("pipeline", "every check holds"), ("pipeline", "1 tax code, 0.40 USD; compared with the law: rate mismatch"), ("pipeline", "−2 MUG"),
     ]  # fmt: skip
     at = [found[name].at for name in ("Received", "Stored", "Checked", "Taxed", "Stock", "Posted")]
     assert at == sorted(at) and all(at)

@@ -49,12 +49,12 @@ def _level(row: dict[str, Any]) -> StockLevel:
     return StockLevel(
         sku=row["product__sku"],
         location=row["location"],
-        on_hand=_units(row["on_hand"]),
-        reserved=_units(row["reserved"]),
-        available=_units(row["on_hand"] - row["reserved"]),
+        on_hand=units(row["on_hand"]),
+        reserved=units(row["reserved"]),
+        available=units(row["on_hand"] - row["reserved"]),
     )
 
 
-def _units(value: Decimal) -> int | str:
+def units(value: Decimal) -> int | str:
     """Whole units as a number, parts of a unit as a decimal string."""
     return int(value) if value == value.to_integral_value() else format(value.normalize(), "f")

@@ -9,6 +9,7 @@ from channels.models import Event, Transaction
 from ledger.models import Delivery
 from salessync.explain.chain import Chain, Hop, Member, Version
 from salessync.explain.relatives import Paid
+from tax.models import Assessment
 
 
 def as_json(chain: Chain) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def _member(chain: Chain, member: Member) -> dict[str, Any]:
             }
             for x in member.taxes
         ],
+        "assessment": _assessment(member.assessment),
         "tenders": [
             {
                 "id": x.tender_id, "type": x.type, "status": x.status, "amount": x.amount, "tip": x.tip,
@@ -186,3 +188,13 @@ def _instant(at: datetime | None) -> str | None:
 
 def _decimal(value: Any) -> str | None:
     return f"{value.normalize():f}" if value is not None else None
+
+
+def _assessment(found: Assessment | None) -> dict[str, Any] | None:
+    """Our tax beside the channel's; minor units of the transaction's currency."""
+    if found is None:
+        return None
+    return {
+        "provider": found.provider, "book": found.book_id, "treatment": found.treatment, "verdict": found.verdict or None,
+        "computed": found.computed, "charged": found.charged, "message": found.message,
+    }  # fmt: skip

@@ -86,6 +86,9 @@ def _parts(member: Member, base: str) -> Iterator[Sequence[str]]:
             _plain(tax.amount, currency),
             f"remitted by {tax.collector}",
         )
+    if (found := member.assessment) and found.computed is not None:
+        verdict = (found.verdict or "not judged").replace("_", " ")
+        yield "tax by law", verdict, _plain(found.computed, currency), found.message
     for x in member.tenders:
         through = " ".join(word for word in (x.processor, x.reference, x.card) if word)
         yield f"tender {x.tender_id}", f"{x.type}, {x.status}", _plain(x.amount, currency), through

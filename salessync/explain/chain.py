@@ -21,7 +21,7 @@ from salessync.core.problems import Problem, Refused
 from salessync.explain import places, relatives
 from salessync.explain.places import Place
 from salessync.explain.relatives import Paid
-from tax.models import TaxLine
+from tax.models import Assessment, TaxLine
 
 BODY_BYTES = 65_536
 BANK = "amount"  # the path of what a payout brings to the bank, all its lines together
@@ -80,6 +80,7 @@ class Member(NamedTuple):
     tenders: list[Tender]
     taxes: list[TaxLine]
     movements: list[Movement]
+    assessment: Assessment | None
 
 
 class Origin(NamedTuple):
@@ -181,10 +182,13 @@ def _members(family: dict[int, Transaction], tenders: Iterable[Tender]) -> list[
     taxes = _grouped(TaxLine.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
     movements = _grouped(Movement.objects.filter(transaction__in=family).select_related("product").order_by("id"))
     by_owner = _grouped(tenders)
+    assessments = {a.transaction_id: a for a in Assessment.objects.filter(transaction_id__in=family).order_by("id")}
     return [
-        Member(t, lines.get(id_, []), by_owner.get(id_, []), taxes.get(id_, []), movements.get(id_, []))
+        Member(
+            t, lines.get(id_, []), by_owner.get(id_, []), taxes.get(id_, []), movements.get(id_, []), assessments.get(id_)
+        )
         for id_, t in family.items()
-    ]
+    ]  # fmt: skip
 
 
 def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:

@@ -81,6 +81,8 @@ def _taxed(version: Version, member: Member) -> Step:
     total = money(sum(tax.amount for tax in member.taxes), version.transaction.currency)
     codes = len({tax.code for tax in member.taxes})
     note = f"{codes} tax code{'s' if codes > 1 else ''}, {total}" if codes else "no tax"
+    if member.assessment and member.assessment.verdict:
+        note += f"; compared with the law: {member.assessment.verdict.replace('_', ' ')}"
     return Step("Taxed", version.row.created_at, "pipeline", note)
 
 

@@ -195,6 +195,7 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(help_text="when it was superseded or discarded", null=True)),
             ],
             options={
+                "verbose_name": "rate file",
                 "constraints": [
                     models.UniqueConstraint(fields=("code", "sha256"), name="dataset_file_once"),
                     models.UniqueConstraint(
@@ -323,6 +324,9 @@ class Migration(migrations.Migration):
                 ("counted_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("company", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="core.company")),
             ],
+            options={
+                "verbose_name_plural": "nexus",
+            },
         ),
         migrations.CreateModel(
             name="ProviderAnswer",
@@ -369,6 +373,9 @@ class Migration(migrations.Migration):
                 ("dataset", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="tax.dataset")),
                 ("jurisdiction", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="tax.jurisdiction")),
             ],
+            options={
+                "verbose_name": "tax rate",
+            },
         ),
         migrations.CreateModel(
             name="Registration",
@@ -518,6 +525,9 @@ class Migration(migrations.Migration):
                 ("first_seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("company", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="core.company")),
             ],
+            options={
+                "verbose_name_plural": "unmapped categories",
+            },
         ),
         migrations.CreateModel(
             name="CategoryRule",

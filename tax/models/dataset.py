@@ -38,6 +38,7 @@ class Dataset(models.Model):
     ended_at = models.DateTimeField(null=True, help_text="when it was superseded or discarded")
 
     class Meta:
+        verbose_name = "rate file"
         constraints = [
             models.UniqueConstraint(fields=["code", "sha256"], name="dataset_file_once"),
             models.UniqueConstraint(fields=["code"], name="dataset_one_active", condition=models.Q(status="active")),

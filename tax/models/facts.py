@@ -64,6 +64,7 @@ class RateFact(Fact):
     )
 
     class Meta:
+        verbose_name = "tax rate"
         constraints = [
             ExclusionConstraint(
                 name="rate_fact_once",

@@ -47,6 +47,7 @@ class UnmappedCategory(models.Model):
     first_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "unmapped categories"
         constraints = [
             models.UniqueConstraint(fields=["company", "matched_by", "value"], name="unmapped_category_once"),
         ]

@@ -27,6 +27,7 @@ class NexusWatch(models.Model):
     counted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "nexus"
         constraints = [models.UniqueConstraint(fields=["company", "jurisdiction"], name="nexus_watch_once")]
 
     def __str__(self) -> str:

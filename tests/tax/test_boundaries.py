@@ -16,6 +16,8 @@ from tax import formats
 from tax.boundaries import BoundaryIndex, parse_zip, rates_label
 from tax.formats.overlay import laid_over
 from tax.loaded import LoadedBoundary
+from tax.quote import answer
+from tax.ratebook import Locality, Rate, RateBook
 from tax.seed import seed
 from tests.tax import sst
 from tests.tax.quoting import ask, codes, rate
@@ -285,3 +287,26 @@ def test_a_state_without_data_has_its_own_rate_and_never_one_that_was_made_up(ro
         assert Decimal(answer["tax"]) <= Decimal(row["combined_rate_pct"]) + Decimal(row["tolerance_pct"]), row
         states.add(row["state"])
     assert len(states) > 35
+
+
+def test_where_a_state_does_not_tax_only_what_lies_below_it_does():
+    """Some rows of boundary files say that the state's own rate does not hold there."""
+
+    class Reserve:
+        def locate(self, country, region, postcode, city, on):
+            return Locality(("US-WA-001",), has_state=postcode != "98001")
+
+    own, county = (
+        Rate(jurisdiction=code, tax=code, rate=Decimal(rate)) for code, rate in (("US-WA", "6.5"), ("US-WA-001", "2"))
+    )
+    facts = seed()
+    book = RateBook(
+        version="x",
+        rates=[own, county],
+        countries=facts.countries.values(),
+        regions=facts.regions.values(),
+        localities=Reserve(),
+    )
+    at = {"country": "US", "region": "WA", "currency": "USD", "date": "2026-01-01", "lines": [{"amount": "100"}]}
+    assert answer({**at, "postcode": "98002"}, book)["tax"] == "8.50"
+    assert answer({**at, "postcode": "98001"}, book)["tax"] == "2.00"

@@ -11,7 +11,18 @@ from tax import quote
 from tax.engine.document import Delivery, Document, Line, compute
 from tax.engine.formula import Tax, UnusableTaxes
 from tax.engine.refunds import SoldLine, TooMuch, refund_amount, refund_line, refund_sequence
-from tax.engine.rounding import LEVELS, MODES, Rounder, Rounding, exactly, spread, spread_by_weight
+from tax.engine.rounding import (
+    LEVELS,
+    MODES,
+    Rounder,
+    Rounding,
+    exactly,
+    part_of,
+    rounded_ratio,
+    spread,
+    spread_by_weight,
+    spread_ratios,
+)
 from tax.engine.thresholds import Threshold
 
 DOCUMENT = [level for level in LEVELS if level.startswith("document")]
@@ -265,3 +276,28 @@ def test_refunds_of_a_computed_sale_end_at_each_of_its_taxes(of, rounding, data)
             assert back.net + sum(back.taxes) == back.gross
             sold = msgspec.structs.replace(sold, refunded=sold.refunded + part, returned=returned)
         assert returned == sold.taxes
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-60, 60), min_size=2, max_size=6), st.integers(1, 12), st.sampled_from(list(MODES)))
+def test_a_split_in_integers_is_the_split_in_decimals(parts, whole, mode):
+    """Small numbers, so that ties are common."""
+    total = rounded_ratio(sum(parts), whole, mode)
+    with exactly():
+        assert total == Rounder(Rounding("line", mode, Decimal(1)))(Decimal(sum(parts)) / whole)
+        assert spread_ratios(total, parts, whole) == spread(total, [Decimal(part) / whole for part in parts])
+
+
+@settings(deadline=None)
+@given(st.integers(-500, 500), st.integers(0, 60), st.integers(0, 60), st.sampled_from([1, -1]))
+def test_what_leaves_a_line_is_its_share_by_largest_remainder(units, part, rest, sign):
+    assume(part + rest)
+    with exactly():
+        wanted = spread_by_weight(units, [Decimal(sign * rest), Decimal(sign * part)])[1]
+    assert part_of(units, sign * part, sign * (part + rest)) == wanted
+
+
+def test_two_deliveries_leave_the_line_one_after_the_other():
+    line = Line(Decimal(100), taxes=(Tax("VAT", Decimal(10)),))
+    result = compute(Document((line,), deliveries=(Delivery(Decimal(10)), Delivery(Decimal(20)))))
+    assert [(of.net, of.tax) for of in result.lines] == [(10000, 1000), (1000, 100), (2000, 200)]
