@@ -12,7 +12,7 @@ from salessync.core import bulk
 from tax import precedence
 from tax.boundaries import rates_label
 from tax.localities import StoredLocalities
-from tax.models import BookVersion
+from tax.models import BookVersion, Dataset
 from tax.precedence import DELIVERIES, RATES, RULES, Kind
 from tax.ratebook import DeliveryRule, Locality, Rate, RateBook, Rule
 from tax.seed import seed
@@ -61,6 +61,11 @@ def of(book_id: int | None) -> Book:
     return Book(book_id, _kept(book_id, made_at))
 
 
+def with_dataset(dataset: Dataset) -> Book:
+    """The book that activating the dataset would make; built anew each time."""
+    return Book(None, _made(f"with-{dataset.pk}", precedence.standing_with(dataset)))
+
+
 def _kept(book_id: int, made_at: datetime) -> RateBook:
     """One thread builds it and the others wait; the time makes it another book where a database was set up anew."""
     with _building:
@@ -69,11 +74,14 @@ def _kept(book_id: int, made_at: datetime) -> RateBook:
 
 @lru_cache(maxsize=_KEPT)
 def _built(book_id: int, made_at: datetime) -> RateBook:
-    standing = BookVersion.objects.values_list("datasets", flat=True).get(pk=book_id)
+    return _made(f"book-{book_id}", BookVersion.objects.values_list("datasets", flat=True).get(pk=book_id))
+
+
+def _made(version: str, standing: Sequence[int]) -> RateBook:
     places = seed()
     localities = _Shared(standing) if _has_boundaries(standing) else None
     book = RateBook(
-        version=f"book-{book_id}", rates=_rates(standing), rules=_rules(standing), deliveries=_deliveries(standing),
+        version=version, rates=_rates(standing), rules=_rules(standing), deliveries=_deliveries(standing),
         countries=places.countries.values(), regions=places.regions.values(), territories=places.territories,
         localities=localities,
     )  # fmt: skip

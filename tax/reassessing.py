@@ -5,7 +5,7 @@ measured by their sale, and never by rates. What was assessed stays beside the n
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
@@ -14,12 +14,16 @@ from channels import families
 from channels.sale import Sale
 from salessync.core import bulk
 from salessync.core.locks import lock_families, lock_payouts
-from tax import assessing, differences
+from salessync.core.models import Company
+from tax import assessing, books, differences
 from tax.assessed import Row
 from tax.assessing import Wanted
 from tax.books import Book
+from tax.models import Dataset
 
 PIECE = 500
+PREVIEW_DAYS = 30
+PREVIEWED = 5_000
 SAMPLES = 100
 
 
@@ -50,6 +54,23 @@ class Tally:
         self.more[change.currency] = self.more.get(change.currency, 0) + (change.after or 0) - (change.before or 0)
         if len(self.samples) < SAMPLES:
             self.samples.append(change)
+
+
+class Preview(NamedTuple):
+    """What a dataset would change about a company's sales since `first`; at most PREVIEWED of them are looked at."""
+
+    company: Company
+    first: date
+    tally: Tally
+
+
+def preview(dataset: Dataset, *, today: date) -> list[Preview]:
+    """Every company's sales of the last PREVIEW_DAYS days, computed as if the dataset were active."""
+    book, first = books.with_dataset(dataset), today - timedelta(days=PREVIEW_DAYS)
+    return [
+        Preview(company, first, reassess(company.pk, first=first, last=today, book=book, post=False, at_most=PREVIEWED))
+        for company in Company.objects.order_by("slug")
+    ]
 
 
 def reassess(

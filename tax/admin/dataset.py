@@ -9,15 +9,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, TextFilter
 from unfold.decorators import display
 
 from salessync.core.models import AuditRow
 from salessync.core.problems import Problem, Refused
-from salessync.core.screens import PageAdmin, actor, moment
-from tax import datasets
+from salessync.core.screens import PageAdmin, actor, moment, money
+from tax import datasets, reassessing
 from tax.admin import upload
 from tax.admin.side_by_side import warnings
 from tax.admin.upload import UploadForm
@@ -141,6 +142,7 @@ class DatasetAdmin(PageAdmin):
             "problems": problems[:PROBLEMS],
             "more_problems": max(0, len(problems) - PROBLEMS),
             "changes": found,
+            "previews": _previews(obj) if found and "try" in request.GET else None,
             "rows": [(row, HOW_COLOURS.get(row.how, "")) for row in found.rows] if found else [],
             "pages": _pages(found, number) if found else None,
             "may_activate": may and obj.status in (status.STAGED, status.SUPERSEDED),
@@ -171,6 +173,32 @@ class DatasetAdmin(PageAdmin):
     @admin.display(description="activated (UTC)")
     def activated(self, dataset: Dataset) -> str:
         return f"{moment(dataset.activated_at)} by {dataset.activated_by}" if dataset.activated_at else ""
+
+
+def _previews(dataset: Dataset) -> list[dict[str, Any]]:
+    """Sales of the last days by what would be computed of them; amounts in words."""
+    return [
+        {
+            "company": found.company.name,
+            "first": found.first,
+            "looked_at": found.tally.looked_at,
+            "changed": found.tally.changed,
+            "more": [money(amount, currency) for currency, amount in sorted(found.tally.more.items())],
+            "samples": [
+                {
+                    "link": reverse("admin:tax_assessment_of", args=[one.transaction_id]),
+                    "where": "-".join(filter(None, (one.country, one.region))),
+                    "before": money(one.before, one.currency) if one.before is not None else "",
+                    "after": money(one.after, one.currency) if one.after is not None else "",
+                    "verdict": f"{one.verdict_before or 'not judged'} → {one.verdict_after or 'not judged'}".replace(
+                        "_", " "
+                    ),
+                }
+                for one in found.tally.samples[:20]
+            ],
+        }
+        for found in reassessing.preview(dataset, today=timezone.localdate())
+    ]
 
 
 def _page_number(text: str | None) -> int:

@@ -1,6 +1,7 @@
 """The pages of tax: what was charged beside what is due, files of rates, the rates at a place, and what a seller is."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,6 +12,7 @@ from salessync.core.models import AuditRow
 from tax import datasets
 from tax.admin.days import DaysField
 from tax.admin.side_by_side import AssessedLine, Charged, Computed, paired
+from tax.loaded import Loaded
 from tax.models import (
     Assessment,
     BookVersion,
@@ -25,6 +27,7 @@ from tax.models import (
     TaxSetting,
     UnmappedCategory,
 )
+from tax.ratebook import Rate as TaxRate
 from tests.admin.scenes import NASTY, Day
 
 pytestmark = pytest.mark.django_db
@@ -494,3 +497,13 @@ def test_rates_are_filtered(as_, query, found):
 
 def test_a_list_is_not_asked_for_what_no_text_has(as_):
     assert as_("auditor").get(f"{url('ratefact_changelist')}?of=%00").status_code == 302
+
+
+def test_a_staged_file_is_tried_on_the_sales_of_the_last_days(as_, day):
+    rate = TaxRate(jurisdiction="US-NY", tax="State", rate=Decimal(5), source="x", starts=date(2020, 1, 1))
+    loaded = Loaded(code="scene", format="csv", version="2", publisher="x", rates=[rate])
+    staged = datasets.stage(loaded, file_name="x", sha256="1" * 64, actor="anna")
+    page = url("dataset_change", staged.pk)
+    client = as_("auditor")
+    assert "Try it on the last 30 days" in text_of(client.get(page))
+    assert "sales since" in text_of(client.get(f"{page}?try=1"))

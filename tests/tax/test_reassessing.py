@@ -2,13 +2,16 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from tax import books, mapping, reassessing
+from tax import books, datasets, mapping, reassessing
+from tax.loaded import Loaded
 from tax.models import Assessment, TaxDifference
+from tax.ratebook import Rate
 from tests.records import line
 from tests.tax.test_assessing import STATE, assessed, difference, register, sold
 from tests.worlds import World
@@ -19,6 +22,7 @@ DAYS = {"first": date(2026, 9, 1), "last": date(2026, 9, 1)}
 
 @pytest.fixture
 def world():
+    datasets.load_seed("test")
     found = World()
     register(found, "US-CT")
     found.send(*[sold([line(taxes=STATE)], id_=f"S{n}") for n in range(3)])
@@ -49,6 +53,23 @@ def test_a_mapping_that_was_missing(world):
 
 def test_only_the_days_that_were_asked_for(world):
     assert again(world, first=date(2026, 9, 2), last=date(2026, 9, 30)).looked_at == 0
+
+
+def test_what_staged_rates_would_change_is_told_and_nothing_written(world):
+    rate = Rate(
+        jurisdiction="US-CT", tax="State sales tax", rate=Decimal(7), source="a new act", starts=date(2026, 1, 1)
+    )
+    loaded = Loaded(code="connecticut", format="csv", version="1", publisher="State", rates=[rate])
+    staged = datasets.stage(loaded, file_name="ct.csv", sha256="c" * 64, actor="anna")
+    found = {one.company: one.tally for one in reassessing.preview(staged, today=date(2026, 9, 15))}[world.company]
+    assert (found.looked_at, found.changed, found.more) == (3, 3, {"USD": 18})
+    assert (found.samples[0].before, found.samples[0].after, found.samples[0].verdict_after) == (
+        64,
+        70,
+        "rate_mismatch",
+    )
+    assert assessed(world, "S0").computed == 64
+    assert books.current().id != 0 and again(world).changed == 0
 
 
 def test_the_command(world):
