@@ -24,7 +24,7 @@ from channels.transactions import Stored
 from inventory import moves
 from ledger import account_rules, journal, rates, settling, targets
 from salessync.core import audit, nudge
-from tax import assessing, assessments
+from tax.assessment import assessing, assessments
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from salessync.core import audit
 from salessync.core.dates import DateError, zone
 from salessync.core.models import Company
 from salessync.core.money import MoneyError, minor_digits
-from tax import datasets
+from tax.rates import datasets
 
 ROLES = {
     "Auditor": ("view_",),

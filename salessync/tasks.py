@@ -9,7 +9,8 @@ from ledger import balances, open_items, outbox, readback, rebuild, subscribers,
 from salessync import pipeline, sealing
 from salessync.api import idempotency
 from salessync.celery import app
-from tax import nexus_watch, second_opinions
+from tax.assessment import second_opinions
+from tax.seller import nexus_watch
 
 
 @app.task

@@ -18,7 +18,7 @@ from salessync.explain import steps
 from salessync.explain.chain import Chain, Hop, Member, Version
 from salessync.explain.relatives import Paid
 from salessync.explain.steps import Step
-from tax.assessed import AGREES
+from tax.assessment.assessed import AGREES
 from tax.models import Assessment, TaxLine
 
 # What a record of this type says besides its lines: (field, how it is called); amounts are of the record's currency.

@@ -17,12 +17,12 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from channels.models import Transaction
 from salessync.core.problems import Refused
 from salessync.core.screens import ListAdmin, actor, between, link, moment
-from tax import mapping
 from tax.admin.of_company import COMPANY, OfCompanyAdmin
-from tax.categories import categories
-from tax.category_rules import words_of
+from tax.law.categories import categories
 from tax.models import CategoryRule, UnmappedCategory
 from tax.models.mapping import MatchedBy
+from tax.seller import mapping
+from tax.seller.category_rules import words_of
 
 AT_ONCE = 500
 SHOWN = 50

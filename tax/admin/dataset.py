@@ -18,12 +18,13 @@ from unfold.decorators import display
 from salessync.core.models import AuditRow
 from salessync.core.problems import Problem, Refused
 from salessync.core.screens import PageAdmin, actor, moment, money
-from tax import datasets, reassessing
 from tax.admin import upload
 from tax.admin.side_by_side import warnings
 from tax.admin.upload import UploadForm
-from tax.changes import Changes
+from tax.assessment import reassessing
 from tax.models import BookVersion, Dataset
+from tax.rates import datasets
+from tax.rates.changes import Changes
 
 PERMISSION, BRING = "tax.change_dataset", "tax.add_dataset"
 STATUS_COLOURS = {"staged": "info", "active": "success", "superseded": "", "discarded": ""}

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import TextFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from tax import wording
+from tax.rates import wording
 
 DAY = timedelta(days=1)
 

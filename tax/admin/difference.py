@@ -23,7 +23,6 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from salessync.core.money import MINOR_DIGITS
 from salessync.core.screens import PageAdmin, actor, between, money
-from tax import differences
 from tax.admin import days, side_by_side
 from tax.admin.assessment import (
     ChannelFilter,
@@ -35,7 +34,8 @@ from tax.admin.assessment import (
     with_sales,
 )
 from tax.admin.verdicts import COLOURS, VERDICTS, verdict
-from tax.assessed import AGREES
+from tax.assessment import differences
+from tax.assessment.assessed import AGREES
 from tax.models import Assessment, TaxDifference
 
 PERMISSION = "tax.change_taxdifference"

@@ -16,10 +16,10 @@ from unfold.decorators import display
 
 from salessync.core.models import Company
 from salessync.core.screens import ReadOnlyAdmin, moment, money, note
-from tax import nexus, nexus_watch
 from tax.admin import days
 from tax.admin.of_company import COMPANY
 from tax.models import NexusWatch
+from tax.seller import nexus, nexus_watch
 
 PERMISSION = "tax.change_nexuswatch"
 STATE_COLOURS = {"far": "", "near": "warning", "passed": "danger", "registered": "success"}

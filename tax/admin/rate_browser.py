@@ -16,15 +16,16 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from salessync.core.money import MINOR_DIGITS
 from salessync.core.problems import Problem, Refused
 from salessync.core.screens import quantity
-from tax import books, quote
 from tax.admin import days
 from tax.admin.days import DayInput
 from tax.admin.verdicts import treatment
-from tax.categories import GOODS, categories
+from tax.law.categories import GOODS, categories
+from tax.law.places import Place, Site, UnknownPlace, site_of
+from tax.law.ratebook import Applicable, Fact, Rate, RateBook, Rule
+from tax.law.rules import applicable, combined_rate, depth
 from tax.models import Jurisdiction, RateFact
-from tax.places import Place, Site, UnknownPlace, site_of
-from tax.ratebook import Applicable, Fact, Rate, RateBook, Rule
-from tax.rules import applicable, combined_rate, depth
+from tax.quoting import quote
+from tax.rates import books
 
 VIEW = "tax.view_ratefact"
 PRICE_MODES = [("exclusive", "without tax"), ("inclusive", "with tax")]

@@ -13,9 +13,9 @@ from salessync.core.screens import ReadOnlyAdmin, moment
 from tax.admin import days
 from tax.admin.days import OnFilter
 from tax.admin.of_company import COMPANY, OfCompanyAdmin
+from tax.law.places import Place, UnknownPlace, site_of
+from tax.law.seed import seed
 from tax.models import Certificate, Registration, SellerPlace, TaxNumberCheck
-from tax.places import Place, UnknownPlace, site_of
-from tax.seed import seed
 
 REGISTRY_COLOURS = {"valid": "success", "invalid": "danger", "unreachable": "warning"}
 _CUSTOMER = re.compile(r"sha256:[0-9a-f]{64}")

@@ -11,11 +11,11 @@ from channels.models import Transaction
 from salessync.core.json_lines import JsonLine, json_lines
 from salessync.core.problems import Refused
 from salessync.core.screens import money, quantity
-from tax import assessments
 from tax.admin.verdicts import Word, treatment, verdict
-from tax.categories import categories
+from tax.assessment import assessments
+from tax.law.categories import categories
+from tax.law.rules import depth
 from tax.models import Assessment, BookVersion, RateFact
-from tax.rules import depth
 
 EARLIER = 20
 BY = {

@@ -8,8 +8,9 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from tax import datasets, formats
+from tax import formats
 from tax.models import Dataset
+from tax.rates import datasets
 
 LARGEST = 20_000_000  # bytes; `import_tax` takes larger ones
 LABELS = {

@@ -1,4 +1,4 @@
-"""Files of rates and boundaries, whatever their format: told apart by their beginning, and read into tax.loaded. Pure."""
+"""Files of rates and boundaries, whatever their format: told apart by their beginning, and read into tax.rates.loaded. Pure."""
 
 import csv
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from salessync.core.problems import Problem, Refused
 from tax.formats import eu_vat_rates_data, generic_csv, sst_boundaries, sst_rates, tedb
 from tax.formats.american import FIPS_OF
 from tax.formats.source import Source, open_source
-from tax.loaded import Loaded
+from tax.rates.loaded import Loaded
 
 STATES = frozenset(FIPS_OF)
 

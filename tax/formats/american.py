@@ -7,9 +7,9 @@ from decimal import Decimal
 from functools import lru_cache
 
 from tax.formats.source import Unusable
-from tax.loaded import LoadedJurisdiction
-from tax.ratebook import ROOT
-from tax.seed import seed
+from tax.law.ratebook import ROOT
+from tax.law.seed import seed
+from tax.rates.loaded import LoadedJurisdiction
 
 # FIPS 5-2, https://www.census.gov/library/reference/code-lists/ansi.html
 FIPS = {

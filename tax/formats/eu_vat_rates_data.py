@@ -12,9 +12,9 @@ from typing import Any
 from salessync.core.problems import Problem, Refused
 from tax.formats import snapshots
 from tax.formats.source import Source
-from tax.loaded import Loaded
-from tax.ratebook import ROOT, Rate
-from tax.seed import seed
+from tax.law.ratebook import ROOT, Rate
+from tax.law.seed import seed
+from tax.rates.loaded import Loaded
 
 _NO_COUNTRY = "country without seed facts"
 _NO_CATEGORY = "reduced rates: they name no goods"

@@ -21,12 +21,12 @@ from decimal import Decimal
 import msgspec
 
 from salessync.core.problems import Problem, Refused
-from tax.categories import category_of
 from tax.formats import american
 from tax.formats.source import Findings, Source, Unusable
 from tax.formats.sst_boundaries import zip5
-from tax.loaded import Loaded, LoadedBoundary, LoadedJurisdiction
-from tax.ratebook import ROOT, Rate
+from tax.law.categories import category_of
+from tax.law.ratebook import ROOT, Rate
+from tax.rates.loaded import Loaded, LoadedBoundary, LoadedJurisdiction
 
 ZIP_COLUMNS = ("zip5", "zip4_lo", "zip4_hi")
 COLUMNS = (

@@ -1,6 +1,6 @@
 """A book with files laid over it, for whoever has no database. Pure.
 
-As in the database (tax/precedence.py) a file answers, from the first day on which it has one, for its rates of a tax on a category in a
+As in the database (tax/rates/precedence.py) a file answers, from the first day on which it has one, for its rates of a tax on a category in a
 jurisdiction; the book's count before that day.
 """
 
@@ -9,9 +9,9 @@ from datetime import date
 
 import msgspec
 
-from tax.boundaries import BoundaryIndex, rates_label
-from tax.loaded import Loaded
-from tax.ratebook import Rate, RateBook
+from tax.law.boundaries import BoundaryIndex, rates_label
+from tax.law.ratebook import Rate, RateBook
+from tax.rates.loaded import Loaded
 
 _Claim = tuple[str, str, str]
 

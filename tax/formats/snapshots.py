@@ -1,6 +1,6 @@
 """Sources that say what holds on one day, and nothing of later ones. Pure.
 
-From its first day on a dataset answers for what it has a rate of (tax/precedence.py), so that a snapshot of last summer would undo a change
+From its first day on a dataset answers for what it has a rate of (tax/rates/precedence.py), so that a snapshot of last summer would undo a change
 that is law already and comes in winter. So it carries along what the seed knows of later days, each row with its own source.
 """
 
@@ -10,8 +10,8 @@ from itertools import groupby
 
 import msgspec
 
-from tax.ratebook import Rate
-from tax.seed import seed
+from tax.law.ratebook import Rate
+from tax.law.seed import seed
 
 
 def with_later(rates: Iterable[Rate]) -> list[Rate]:

@@ -15,7 +15,7 @@ from tax.formats import american
 from tax.formats.american import first_day, first_day_after
 from tax.formats.source import Findings, Source, Unusable
 from tax.formats.sst_names import LICENCE, PUBLISHER, file_name
-from tax.loaded import Loaded, LoadedBoundary
+from tax.rates.loaded import Loaded, LoadedBoundary
 
 _FEWEST = 26  # up to the place; what follows may be cut off
 _DISTRICTS = 29

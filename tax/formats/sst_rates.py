@@ -18,8 +18,8 @@ import msgspec
 from tax.formats import american
 from tax.formats.source import Findings, Source, Unusable
 from tax.formats.sst_names import LICENCE, PUBLISHER, file_name
-from tax.loaded import Loaded, LoadedJurisdiction
-from tax.ratebook import ROOT, Rate
+from tax.law.ratebook import ROOT, Rate
+from tax.rates.loaded import Loaded, LoadedJurisdiction
 
 _COLUMNS = 9
 _FOOD = "food.grocery"

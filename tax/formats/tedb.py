@@ -21,9 +21,9 @@ import msgspec
 from salessync.core.problems import Problem, Refused
 from tax.formats import snapshots
 from tax.formats.source import Findings, Source, Unusable
-from tax.loaded import Loaded
-from tax.ratebook import ROOT, Rate
-from tax.seed import seed
+from tax.law.ratebook import ROOT, Rate
+from tax.law.seed import seed
+from tax.rates.loaded import Loaded
 
 FIELDS = ("member_state", "type", "rate_type", "rate", "situation_on", "category", "cn_codes", "comment")
 _DAIRY, _MEAT, _BREAD = {"04", "0401"}, {"02", "0201", "0203", "0207"}, {"10", "1001", "11", "1101", "19", "1905"}

@@ -24,7 +24,7 @@ class Assessment(models.Model):
     """Our tax of one version of a transaction by one provider. Never changed (the database refuses it).
 
     Amounts in minor units of `currency`, positive for refunds too. `lines` has each line's taxes with rate, base and ground, in the
-    short form that tax/assessed_lines.py reads and writes.
+    short form that tax/assessment/assessed_lines.py reads and writes.
     """
 
     id = models.BigAutoField(primary_key=True)

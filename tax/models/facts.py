@@ -1,6 +1,6 @@
 """Rates and rules of law with the days on which they are in force, and the jurisdictions that made them.
 
-A fact never changes, but for whether it is active (tax/datasets.py decides that for all facts at once): the database refuses it.
+A fact never changes, but for whether it is active (tax/rates/datasets.py decides that for all facts at once): the database refuses it.
 """
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -89,7 +89,7 @@ class RateFact(Fact):
 
 
 class RuleFact(Fact):
-    """A threshold on the price of one piece, or a holiday: tax/ratebook.py says what the fields mean. Amounts in major units."""
+    """A threshold on the price of one piece, or a holiday: tax/law/ratebook.py says what the fields mean. Amounts in major units."""
 
     tax = models.CharField(max_length=100, blank=True)
     category = models.CharField(max_length=100)

@@ -5,12 +5,12 @@ from datetime import date
 
 import msgspec
 
+from tax.law.ratebook import RateBook
 from tax.providers.channel import Channel
 from tax.providers.local import Local
 from tax.providers.opensalestax import OpenSalesTax
 from tax.providers.provider import Provider
 from tax.providers.stripe_tax import StripeTax
-from tax.ratebook import RateBook
 
 
 class Access(msgspec.Struct, frozen=True):

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from salessync.core.problems import Problem
-from tax.answer import as_answer
 from tax.engine.document import LineResult, Result, Taxed
 from tax.engine.formula import Tax
+from tax.quoting.answer import as_answer
 
 # the strongest of its lines' is the document's
 _PRECEDENCE = (
@@ -43,7 +43,7 @@ def nothing(lines: int, *, digits: int, warnings: Sequence[Problem] = ()) -> dic
 
 
 def result_of(answer: Mapping[str, Any]) -> Result:
-    """An answer as the engine has it, in its own last digit: what `tax.compare` and refunds work with."""
+    """An answer as the engine has it, in its own last digit: what `tax.quoting.compare` and refunds work with."""
     digits = digits_of(answer)
     return _result([_line(line, digits) for line in answer["by_line"]], digits)
 

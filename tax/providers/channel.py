@@ -21,7 +21,7 @@ from tax.providers.answers import answer_of, line_of
 from tax.providers.priced import Item, items_of
 from tax.providers.provider import Json, keeps_no_record, refused
 from tax.providers.refunds import refund_of
-from tax.request import Reader, Request, read
+from tax.quoting.request import Reader, Request, read
 
 _RATE_DIGITS = Decimal("0.0001")  # of an implied rate, in percent
 

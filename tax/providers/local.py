@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tax import quote
+from tax.law.ratebook import RateBook
 from tax.providers.provider import Json, keeps_no_record
 from tax.providers.refunds import refund_of
-from tax.ratebook import RateBook
+from tax.quoting import quote
 
 
 class Local:

@@ -14,10 +14,10 @@ from typing import Any
 from salessync.core import http
 from salessync.core.http import UnableToReach
 from salessync.core.problems import Problem, Refused
-from tax.categories import category_of
 from tax.engine.document import LineResult, Taxed
 from tax.engine.formula import Tax
 from tax.engine.rounding import Rounder, Rounding, exactly, spread
+from tax.law.categories import category_of
 from tax.providers.answers import answer_of, line_of, nothing, strongest
 from tax.providers.priced import Asked, Item, asked_of
 from tax.providers.provider import (

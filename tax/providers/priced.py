@@ -12,7 +12,7 @@ import msgspec
 from salessync.core.problems import Problem, Refused
 from tax.engine.rounding import Rounder, Rounding, exactly, spread_by_weight
 from tax.providers.provider import refused
-from tax.request import Request, read
+from tax.quoting.request import Request, read
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from tax.engine.document import LineResult, Taxed
 from tax.engine.refunds import SoldLine, TooMuch, cumulative_part, refund_amount, refund_line
 from tax.providers.answers import answer_of, digits_of, result_of
 from tax.providers.provider import refused
-from tax.request import Reader
+from tax.quoting.request import Reader
 
 
 class Refund(msgspec.Struct, frozen=True):

@@ -13,15 +13,15 @@ from typing import Any
 
 from channels.adapters.stripe.words import DIGITS as UNLIKE_ISO
 from salessync.core.problems import Problem
-from tax.categories import category_of
 from tax.engine.document import LineResult, Taxed
 from tax.engine.formula import Tax
-from tax.places import Place
+from tax.law.categories import category_of
+from tax.law.places import Place
+from tax.law.seed import rows
+from tax.law.tax_numbers import EU
 from tax.providers.answers import answer_of, line_of, strongest
 from tax.providers.priced import Asked, Item
 from tax.providers.provider import Json, refused
-from tax.seed import rows
-from tax.tax_numbers import EU
 
 Form = list[tuple[str, str]]
 

@@ -18,9 +18,8 @@ from ledger.models import AccountRule, BookkeeperAccount, BookkeeperCode, Bookke
 from salessync import setup
 from salessync.api import clients
 from salessync.core.problems import Problem
-from tax import datasets, grounds
-from tax import mapping as tax_mapping
-from tax.loaded import Loaded, LoadedJurisdiction
+from tax.assessment import grounds
+from tax.law.ratebook import Rate as TaxRate
 from tax.models import (
     Assessment,
     Certificate,
@@ -32,7 +31,9 @@ from tax.models import (
     TaxSetting,
     UnmappedCategory,
 )
-from tax.ratebook import Rate as TaxRate
+from tax.rates import datasets
+from tax.rates.loaded import Loaded, LoadedJurisdiction
+from tax.seller import mapping as tax_mapping
 from tests.records import back, line, refund, sale
 from tests.worlds import World
 

@@ -9,10 +9,9 @@ from django.db.backends.postgresql.psycopg_any import DateRange
 from django.urls import reverse
 
 from salessync.core.models import AuditRow
-from tax import datasets
 from tax.admin.days import DaysField
 from tax.admin.side_by_side import AssessedLine, Charged, Computed, paired
-from tax.loaded import Loaded
+from tax.law.ratebook import Rate as TaxRate
 from tax.models import (
     Assessment,
     BookVersion,
@@ -27,7 +26,8 @@ from tax.models import (
     TaxSetting,
     UnmappedCategory,
 )
-from tax.ratebook import Rate as TaxRate
+from tax.rates import datasets
+from tax.rates.loaded import Loaded
 from tests.admin.scenes import NASTY, Day
 
 pytestmark = pytest.mark.django_db
@@ -367,7 +367,7 @@ def test_the_key_of_a_service_goes_in_and_never_comes_out(as_, world):
 
 def test_nexus_is_counted_when_an_administrator_asks(as_, monkeypatch):
     counted = []
-    monkeypatch.setattr("tax.nexus_watch.count", counted.append)
+    monkeypatch.setattr("tax.seller.nexus_watch.count", counted.append)
     client, listed = as_("administrator"), url("nexuswatch_changelist")
     text = text_of(client.get(listed))
     assert "120.0 %" in text

@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tax.quote import computed
-from tax.ratebook import Locality, Rate, RateBook
-from tax.request import Request, read
-from tax.seed import seed
+from tax.law.ratebook import Locality, Rate, RateBook
+from tax.law.seed import seed
+from tax.quoting.quote import computed
+from tax.quoting.request import Request, read
 
 SALES = 4000
 RUNS = 5

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tax import quote
+from tax.quoting import quote
 
 DAY = "2026-06-15"
 

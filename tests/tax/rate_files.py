@@ -2,9 +2,9 @@
 
 from itertools import count
 
-from tax.datasets import stage
-from tax.loaded import Loaded, LoadedBoundary, LoadedJurisdiction
-from tax.ratebook import DeliveryRule, Rate, Rule
+from tax.law.ratebook import DeliveryRule, Rate, Rule
+from tax.rates.datasets import stage
+from tax.rates.loaded import Loaded, LoadedBoundary, LoadedJurisdiction
 
 _files = count(1)
 

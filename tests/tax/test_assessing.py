@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from channels.record import Jurisdiction
 from channels.sale import Customer
-from tax import assessments, differences, mapping
+from tax.assessment import assessments, differences
 from tax.models import Assessment, Certificate, Registration, SellerPlace, TaxDifference, TaxSetting, UnmappedCategory
+from tax.seller import mapping
 from tests.records import back, line, refund, sale
 from tests.worlds import World
 

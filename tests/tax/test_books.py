@@ -11,10 +11,11 @@ import pytest
 from django.db import transaction
 
 from salessync.core.problems import Refused
-from tax import books, datasets, quote
+from tax.law.ratebook import Rate
+from tax.law.seed import seed
 from tax.models import BookVersion
-from tax.ratebook import Rate
-from tax.seed import seed
+from tax.quoting import quote
+from tax.rates import books, datasets
 from tests.tax.quoting import DAY, ask, codes, rate, request
 from tests.tax.rate_files import boundary, file_of, place, staged
 

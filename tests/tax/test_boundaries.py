@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tax import formats
-from tax.boundaries import BoundaryIndex, parse_zip, rates_label
 from tax.formats.overlay import laid_over
-from tax.loaded import LoadedBoundary
-from tax.quote import answer
-from tax.ratebook import Locality, Rate, RateBook
-from tax.seed import seed
+from tax.law.boundaries import BoundaryIndex, parse_zip, rates_label
+from tax.law.ratebook import Locality, Rate, RateBook
+from tax.law.seed import seed
+from tax.quoting.quote import answer
+from tax.rates.loaded import LoadedBoundary
 from tests.tax import sst
 from tests.tax.quoting import ask, codes, rate
 

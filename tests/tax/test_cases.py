@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tax import quote
 from tax.engine.refunds import refund_sequence
+from tax.quoting import quote
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases.jsonl").read_text().splitlines()]
 

@@ -5,8 +5,8 @@ from collections import defaultdict
 
 import pytest
 
-from tax.categories import SERVICES, categories, category_of, code_of
-from tax.seed import rows
+from tax.law.categories import SERVICES, categories, category_of, code_of
+from tax.law.seed import rows
 
 ROWS = list(rows("categories.csv"))
 SHAPES = {

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from salessync.core.models import AuditRow, Company
 from salessync.core.problems import Refused
-from tax import mapping
-from tax.categories import categories
-from tax.category_rules import CategoryRule as Rule
-from tax.category_rules import CategoryRules, Mapped, suggestions
-from tax.mapping import Unmapped
+from tax.law.categories import categories
 from tax.models import CategoryRule, UnmappedCategory
+from tax.seller import mapping
+from tax.seller.category_rules import CategoryRule as Rule
+from tax.seller.category_rules import CategoryRules, Mapped, suggestions
+from tax.seller.mapping import Unmapped
 
 RULES = CategoryRules(
     [

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from tax.compare import KnownRate, compare
 from tax.engine.document import Document, Line, compute
 from tax.engine.formula import Tax
+from tax.quoting.compare import KnownRate, compare
 
 VAT = (Tax("VAT", Decimal(20)),)
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from salessync.core.models import AuditRow
 from salessync.core.problems import Problem, Refused
-from tax import books, datasets, staging
-from tax.datasets import UnableToChange
+from tax.law.ratebook import DeliveryRule, Rate, Rule
 from tax.models import BookVersion, Boundary, Combination, Dataset, DeliveryFact, Jurisdiction, RateFact, RuleFact
-from tax.ratebook import DeliveryRule, Rate, Rule
+from tax.rates import books, datasets, staging
+from tax.rates.datasets import UnableToChange
 from tests.tax.quoting import ask
 from tests.tax.rate_files import boundary, file_of, place, staged
 from tests.threads import at_once

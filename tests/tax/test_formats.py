@@ -15,8 +15,8 @@ from tax import formats
 from tax.formats import source
 from tax.formats.generic_csv import COLUMNS, ZIP_COLUMNS
 from tax.formats.overlay import laid_over
-from tax.loaded_checks import problems_of
-from tax.seed import seed
+from tax.law.seed import seed
+from tax.rates.loaded_checks import problems_of
 from tests.tax import sst
 from tests.tax.quoting import ask, rate
 

@@ -15,9 +15,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tax import books, localities
-from tax.localities import StoredLocalities
 from tax.models import Boundary, Combination, Dataset, RateFact
+from tax.rates import books, localities
+from tax.rates.localities import StoredLocalities
 from tests.tax import sst
 from tests.tax.quoting import ask, codes, rate
 
@@ -207,7 +207,8 @@ _COMPUTE = """
 import re, sys, time
 import django
 django.setup()
-from tax import books, quote
+from tax.quoting import quote
+from tax.rates import books
 sample = [line.split() for line in open(sys.argv[1])]
 book = books.current().book
 def asked(state, postcode):

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tax import quote
 from tax.engine.document import Delivery, Document, Line, compute
 from tax.engine.formula import Tax, UnusableTaxes
 from tax.engine.refunds import SoldLine, TooMuch, refund_amount, refund_line, refund_sequence
@@ -24,6 +23,7 @@ from tax.engine.rounding import (
     spread_ratios,
 )
 from tax.engine.thresholds import Threshold
+from tax.quoting import quote
 
 DOCUMENT = [level for level in LEVELS if level.startswith("document")]
 ROUNDED = [level for level in LEVELS if level != "none"]

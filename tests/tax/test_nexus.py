@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from channels.models import Channel, Transaction
 from salessync.core.models import AuditRow, Company
-from tax import nexus, nexus_watch
+from tax.law.seed import rows, seed
 from tax.models import Assessment, NexusWatch, Registration, SellerPlace
-from tax.nexus import Day, thresholds, windows
-from tax.seed import rows, seed
+from tax.seller import nexus, nexus_watch
+from tax.seller.nexus import Day, thresholds, windows
 
 ON = date(2026, 11, 25)
 ROWS = list(rows("nexus.csv"))

@@ -13,9 +13,9 @@ from django.db.models import F
 
 from salessync.core.models import Company
 from salessync.core.problems import Refused
-from tax import number_checks
 from tax.models import Registration, TaxNumberCheck
-from tax.number_checks import Number, read
+from tax.seller import number_checks
+from tax.seller.number_checks import Number, read
 
 GOOD, ASKER = "CZ45274649", "DE136695976"
 

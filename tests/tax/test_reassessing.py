@@ -8,10 +8,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from tax import books, datasets, mapping, reassessing
-from tax.loaded import Loaded
+from tax.assessment import reassessing
+from tax.law.ratebook import Rate
 from tax.models import Assessment, TaxDifference
-from tax.ratebook import Rate
+from tax.rates import books, datasets
+from tax.rates.loaded import Loaded
+from tax.seller import mapping
 from tests.records import line
 from tests.tax.test_assessing import STATE, assessed, difference, register, sold
 from tests.worlds import World

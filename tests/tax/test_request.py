@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salessync.core.problems import Refused
-from tax import quote
+from tax.quoting import quote
 from tests.tax.quoting import codes, request
 
 VAT = {"name": "VAT", "kind": "percent", "rate": "20"}

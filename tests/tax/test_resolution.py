@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from tax import quote
-from tax.ratebook import Locality, Rate, RateBook
-from tax.request import read
-from tax.seed import seed
+from tax.law.ratebook import Locality, Rate, RateBook
+from tax.law.seed import seed
+from tax.quoting import quote
+from tax.quoting.request import read
 from tests.tax.quoting import ask, codes, rate, request
 
 CHANGES = [

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from tax.categories import categories, category_of
 from tax.engine.thresholds import KINDS
-from tax.seed import rows, seed
+from tax.law.categories import categories, category_of
+from tax.law.seed import rows, seed
 
 EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
 FACTS = ["rates.csv", "rules.csv", "holidays.csv", "deliveries.csv"]

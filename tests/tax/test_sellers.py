@@ -6,9 +6,9 @@ import pytest
 from django.db.backends.postgresql.psycopg_any import DateRange
 
 from salessync.core.models import Company
-from tax import sellers
+from tax.law.places import Place
 from tax.models import Certificate, Registration, SellerPlace, TaxSetting
-from tax.places import Place
+from tax.seller import sellers
 
 pytestmark = pytest.mark.django_db
 REF = "sha256:" + "a" * 64

@@ -8,8 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from salessync.core.money import to_major
 from salessync.management.company import add_company, company_of
-from tax import books, reassessing
-from tax.reassessing import Tally
+from tax.assessment import reassessing
+from tax.assessment.reassessing import Tally
+from tax.rates import books
 
 
 class Command(BaseCommand):

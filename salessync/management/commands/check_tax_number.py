@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from salessync.core.models import Company
 from salessync.core.problems import Refused
-from tax import number_checks
 from tax.models import TaxNumberCheck
+from tax.seller import number_checks
 
 _SAID = {
     "valid": "the register knows it",

@@ -10,8 +10,8 @@ from inventory import catalog
 from salessync.core.models import Company
 from salessync.core.problems import Refused
 from salessync.setup import COMPANY
-from tax import mapping
-from tax.categories import category_of
+from tax.law.categories import category_of
+from tax.seller import mapping
 
 
 class Command(BaseCommand):

@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from salessync.core.problems import Refused
-from tax import datasets, formats
-from tax.changes import Count
+from tax import formats
 from tax.models import Dataset
+from tax.rates import datasets
+from tax.rates.changes import Count
 
 _SHOWN = 20
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from salessync.core.money import to_major
 from salessync.management.company import add_company, company_of
-from tax import nexus_watch
 from tax.models import NexusWatch
+from tax.seller import nexus_watch
 
 _HEADING = f"{'':<8}{'sales':>16}{'':<5}{'number':>9}{'share':>9}  {'state':<12}{'passed on':<12}days counted"
 

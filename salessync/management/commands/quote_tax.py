@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from channels import payload
 from salessync.core.problems import Problem, Refused
-from tax import formats, quote
+from tax import formats
 from tax.formats.overlay import laid_over
-from tax.ratebook import RateBook
-from tax.seed import seed
+from tax.law.ratebook import RateBook
+from tax.law.seed import seed
+from tax.quoting import quote
 
 LIMIT = 10 * 1024 * 1024
 
@@ -53,7 +54,7 @@ def _book(files: list[Path], stored: bool) -> RateBook | None:
     if stored and files:
         raise CommandError("--rates and --stored cannot be used together", returncode=2)
     if stored:
-        from tax import books  # the only way by which this command comes to need a database
+        from tax.rates import books  # the only way by which this command comes to need a database
 
         return books.current().book
     try:

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from tax import datasets
-from tax.datasets import Changes, UnableToChange
 from tax.models import Dataset
+from tax.rates import datasets
+from tax.rates.datasets import Changes, UnableToChange
 
 _LISTED = 100
 

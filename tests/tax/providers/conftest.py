@@ -6,8 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 from django.test import override_settings
 
+from tax.law.seed import seed
 from tax.providers import Access, provider
-from tax.seed import seed
 from tests.tax.providers import sales_tax_server, stripe_server
 from tests.tax.providers.conformance import TODAY, Subject
 from tests.tax.providers.sales_tax_server import FakeSalesTax

@@ -11,12 +11,12 @@ from django.db import connection
 
 from salessync.core.crypto import UnableToDecrypt
 from salessync.core.models import Company
-from tax import consulting
-from tax.consulting import MAX_AGE, consult, consult_all
+from tax.assessment import consulting
+from tax.assessment.consulting import MAX_AGE, consult, consult_all
+from tax.law.seed import seed
 from tax.models import ProviderAnswer, TaxSetting
 from tax.providers import breaker
 from tax.providers.breaker import FAILURES, PAUSE, WINDOW, Breaker
-from tax.seed import seed
 from tests.tax.providers.stripe_server import KEY
 
 NOW = datetime.now(UTC).replace(microsecond=0)

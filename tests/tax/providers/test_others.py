@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from salessync.core.problems import Refused
+from tax.law.seed import seed
 from tax.providers import Access, provider
 from tax.providers.provider import Unreachable
-from tax.seed import seed
 from tests.tax.providers.conformance import TODAY
 from tests.tax.providers.conftest import made
 from tests.tax.providers.sales_tax_server import KEY

@@ -8,7 +8,7 @@ from django.utils import timezone
 from msgspec.structs import replace
 
 from channels.record import Jurisdiction
-from tax import assessments, second_opinions
+from tax.assessment import assessments, second_opinions
 from tax.models import Assessment, TaxDifference, TaxSetting
 from tests.records import line, sale
 from tests.tax.providers.stripe_server import KEY

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from salessync.core.problems import Refused
+from tax.law.seed import seed
 from tax.providers import Access, provider
 from tax.providers.priced import asked_of
 from tax.providers.provider import Unreachable
 from tax.providers.stripe_shapes import form_of, problem_of
-from tax.seed import seed
 from tests.tax.providers.conformance import TODAY
 from tests.tax.providers.stripe_server import KEY, FakeStripe
 
