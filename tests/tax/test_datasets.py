@@ -520,11 +520,15 @@ def quoted(book):
     return found
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(st.data())
-def test_any_sequence_gives_what_the_model_says(db, data):
+@pytest.mark.parametrize("examples", [6, pytest.param(60, marks=pytest.mark.slow)])
+def test_any_sequence_gives_what_the_model_says(db, examples):
+    tried = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])(
+        given(st.data())(any_sequence)
+    )
+    tried()
+
+
+def any_sequence(data):
     model, known, answers = Model(), [], {}
 
     def stage(code):
