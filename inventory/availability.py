@@ -23,7 +23,6 @@ from django.db import connection, transaction
 from channels import adapter as adapters
 from channels import capabilities
 from channels.models import Channel
-from inventory.models import Listing
 from salessync.core import bulk
 
 MARKS = 500  # in one transaction
@@ -39,7 +38,7 @@ class Look(NamedTuple):
 
 def window() -> float:
     """Seconds between two calls for one listing, STOCK_PUSH_WINDOW."""
-    return float(getattr(settings, "STOCK_PUSH_WINDOW", 0.25))
+    return float(settings.STOCK_PUSH_WINDOW)
 
 
 def can_be_told(channel: Channel) -> bool:
@@ -68,6 +67,7 @@ def look(*, limit: int = MARKS) -> Look:
         marks = cursor.fetchall()
         if not marks:
             return Look(0, frozenset())
+        cursor.execute("SET LOCAL synchronous_commit = off")  # a crash brings the marks back
         own: dict[tuple[int, int], Decimal] = defaultdict(Decimal)
         first: dict[int, datetime] = {}
         for product, channel, units, at in marks:
@@ -75,7 +75,7 @@ def look(*, limit: int = MARKS) -> Look:
             if channel is not None:
                 own[product, abs(channel)] += units
         _bundles(cursor, first)
-        told = _told(list(first))
+        told = _told(cursor, list(first))
         _add_rows(cursor, list(first), told)
         rows = _lock(cursor, list(first))
         _wait(cursor, rows, own, first)
@@ -110,22 +110,40 @@ def take_as_shown(*, listing_id: int, remote_id: str, actual: Decimal) -> None:
 
 
 def _bundles(cursor: Any, first: dict[int, datetime]) -> None:
-    """What a marked product is a part of changed with it."""
-    cursor.execute("SELECT bundle_id, part_id FROM inventory_component WHERE part_id = ANY(%s)", [list(first)])
-    for bundle, part in cursor.fetchall():
-        first[bundle] = min(first.get(bundle, first[part]), first[part])
+    """What a marked product is a part of, however deep inside, changed with it."""
+    cursor.execute(
+        """
+        WITH RECURSIVE around (part, bundle) AS (
+            SELECT part_id, bundle_id FROM inventory_component WHERE part_id = ANY(%s)
+             UNION SELECT a.part, c.bundle_id FROM around a JOIN inventory_component c ON c.part_id = a.bundle)
+        SELECT part, bundle FROM around
+        """,
+        [list(first)],
+    )
+    found = [(bundle, first[part]) for part, bundle in cursor.fetchall()]
+    for bundle, at in found:
+        first[bundle] = min(first.get(bundle, at), at)
 
 
-def _told(products: list[int]) -> list[int]:
+def _told(cursor: Any, products: list[int]) -> list[int]:
     """The channels that list one of them and are told."""
-    listing = Listing.objects.filter(product_id__in=products).values("channel_id")
-    channels = Channel.objects.filter(pk__in=listing, status=Channel.Status.LIVE).select_related("stock_policy")
+    cursor.execute("SELECT DISTINCT channel_id FROM inventory_listing WHERE product_id = ANY(%s)", [products])
+    ids = [row[0] for row in cursor.fetchall()]
+    channels = Channel.objects.filter(pk__in=ids).select_related("stock_policy")
     return [channel.pk for channel in channels if can_be_told(channel)]
 
 
-_ROW_KEPT = """
-    EXISTS (SELECT FROM inventory_level k WHERE k.product_id = l.product_id)
-    OR EXISTS (SELECT FROM inventory_component p JOIN inventory_level k ON k.product_id = p.part_id WHERE p.bundle_id = l.product_id)
+# What is in one of each of these bundles, bundles inside of bundles taken apart.
+_LEAVES = """
+    inside (bundle, part, units, path) AS (
+        SELECT c.bundle_id, c.part_id, c.quantity::numeric, ARRAY[c.bundle_id, c.part_id]
+          FROM inventory_component c WHERE c.bundle_id IN ({})
+         UNION ALL
+        SELECT i.bundle, c.part_id, i.units * c.quantity, i.path || c.part_id
+          FROM inside i JOIN inventory_component c ON c.bundle_id = i.part WHERE c.part_id <> ALL(i.path)),
+    leaves AS (
+        SELECT bundle, part, sum(units) AS units FROM inside i
+         WHERE NOT EXISTS (SELECT FROM inventory_component c WHERE c.bundle_id = i.part) GROUP BY 1, 2)
 """
 
 
@@ -133,16 +151,19 @@ def _add_rows(cursor: Any, products: list[int], told: list[int]) -> None:
     """A row for each place of each listing that has none yet."""
     cursor.execute(
         f"""
+        WITH RECURSIVE {_LEAVES.format("SELECT unnest(%s::bigint[])")}
         INSERT INTO inventory_listinglevel (listing_id, channel_id, remote_id, wanted)
         SELECT l.id, l.channel_id, COALESCE(c.remote_id, ''), 0
           FROM inventory_listing l LEFT JOIN inventory_channellocation c ON c.channel_id = l.channel_id
-         WHERE l.product_id = ANY(%s) AND l.channel_id = ANY(%s) AND l.is_pushed AND ({_ROW_KEPT})
+         WHERE l.product_id = ANY(%s) AND l.channel_id = ANY(%s) AND l.is_pushed
+           AND (EXISTS (SELECT FROM inventory_level k WHERE k.product_id = l.product_id)
+                OR EXISTS (SELECT FROM leaves e JOIN inventory_level k ON k.product_id = e.part WHERE e.bundle = l.product_id))
            AND NOT EXISTS (SELECT FROM inventory_listinglevel v WHERE v.listing_id = l.id
                               AND v.remote_id = COALESCE(c.remote_id, ''))
          ORDER BY 1, 3
         ON CONFLICT DO NOTHING
-        """,  # noqa: S608 -- the condition above
-        [products, told],
+        """,  # noqa: S608 -- the text above
+        [products, products, told],
     )
 
 
@@ -184,15 +205,16 @@ def _wait(cursor: Any, rows: Sequence[_Row], own: dict[tuple[int, int], Decimal]
         )
 
 
-# What the rows %s should show, if the channels %s are told; `told` false: nothing.
-_FRESH = """
+# What rows should show, for the parameters rows, channels that are told, rows; `told` false: nothing.
+_FRESH = f"""
+    {_LEAVES.format("SELECT l.product_id FROM inventory_listing l JOIN inventory_listinglevel v ON v.listing_id = l.id WHERE v.id = ANY(%s)")},
     fresh AS (
-        SELECT r.id, r.told, GREATEST(min(CASE WHEN p.quantity IS NULL THEN s.units ELSE floor(s.units / p.quantity) END)
+        SELECT r.id, r.told, GREATEST(min(CASE WHEN p.units IS NULL THEN s.units ELSE floor(s.units / p.units) END)
                                       - r.buffer, 0) AS wanted
           FROM (SELECT v.id, l.product_id, COALESCE(l.buffer, y.buffer, 0) AS buffer,
                        l.is_pushed AND l.channel_id = ANY(%s) AND (c.id IS NOT NULL OR v.remote_id = '' AND NOT EXISTS
                          (SELECT FROM inventory_channellocation o WHERE o.channel_id = l.channel_id)) AS told,
-                       CASE WHEN c.id IS NOT NULL THEN NULLIF(c.locations, '{}')
+                       CASE WHEN c.id IS NOT NULL THEN NULLIF(c.locations, '{{}}')
                             WHEN h.stock_location <> '' THEN ARRAY[h.stock_location] END AS locations
                   FROM inventory_listinglevel v
                   JOIN inventory_listing l ON l.id = v.listing_id
@@ -200,12 +222,12 @@ _FRESH = """
                   LEFT JOIN inventory_stockpolicy y ON y.channel_id = l.channel_id
                   LEFT JOIN inventory_channellocation c ON c.channel_id = l.channel_id AND c.remote_id = v.remote_id
                  WHERE v.id = ANY(%s)) r
-          LEFT JOIN inventory_component p ON p.bundle_id = r.product_id
+          LEFT JOIN leaves p ON p.bundle = r.product_id
          CROSS JOIN LATERAL (SELECT COALESCE(sum(k.on_hand - k.reserved), 0) AS units FROM inventory_level k
-                              WHERE k.product_id = COALESCE(p.part_id, r.product_id)
+                              WHERE k.product_id = COALESCE(p.part, r.product_id)
                                 AND (r.locations IS NULL OR k.location = ANY(r.locations::text[]))) s
          GROUP BY r.id, r.told, r.buffer)
-"""
+"""  # noqa: S608 -- the text above
 
 
 def _bring_up_to_date(
@@ -223,7 +245,7 @@ def _bring_up_to_date(
     since = [first[row.product] for row in rows]
     cursor.execute(
         f"""
-        WITH {_FRESH}, moved AS (
+        WITH RECURSIVE {_FRESH}, moved AS (
             SELECT v.id, f.told, f.wanted, m.since, m.units, CASE WHEN NOT m.forget THEN v.shown + m.units END AS shown,
                    m.units <> 0 AND EXISTS (SELECT FROM inventory_stockdrift d WHERE d.listing_id = v.listing_id
                                                AND d.remote_id = v.remote_id AND d.state = 'open') AS explained
@@ -244,7 +266,7 @@ def _bring_up_to_date(
           FROM moved m JOIN judged j USING (id) WHERE v.id = m.id
         RETURNING v.channel_id, v.state = 'due'
         """,  # noqa: S608 -- the text above
-        [told, ids, ids, units, forget, since, window()],
+        [ids, told, ids, ids, units, forget, since, window()],
     )
     return frozenset(channel for channel, due in cursor.fetchall() if due)
 
@@ -257,11 +279,11 @@ def refresh(cursor: Any, *, channel_id: int, gaps: Iterable[tuple[int, Decimal]]
     ids, left = (list(column) for column in zip(*gaps, strict=True))
     cursor.execute(
         f"""
-        WITH {_FRESH}
+        WITH RECURSIVE {_FRESH}
         UPDATE inventory_listinglevel v SET wanted = f.wanted,
                state = CASE WHEN v.state = 'failed' THEN 'failed' WHEN NOT f.told THEN 'idle'
                             WHEN v.shown IS NULL OR f.wanted - v.shown <> g.gap THEN 'due' ELSE 'idle' END
           FROM fresh f JOIN unnest(%s::bigint[], %s::numeric[]) AS g(id, gap) USING (id) WHERE v.id = f.id
         """,  # noqa: S608 -- the text above
-        [[channel_id], ids, ids, left],
+        [ids, [channel_id], ids, ids, left],
     )

@@ -77,7 +77,7 @@ def change_levels(sums: dict[tuple[int, str], list[Any]]) -> list[tuple[int, int
             " SELECT product_id, location, company_id, 0, 0"
             " FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS n(product_id, location, company_id)"
             " WHERE NOT EXISTS (SELECT FROM inventory_level l WHERE l.product_id = n.product_id AND l.location = n.location)"
-            " ON CONFLICT DO NOTHING",
+            " ORDER BY product_id, location ON CONFLICT DO NOTHING",
             [products, places, companies],
         )
         cursor.execute(  # in one order for everybody: that is why two carts in opposite order do not deadlock

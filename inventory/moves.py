@@ -29,12 +29,14 @@ Slot = tuple[int, str, int]  # transaction, line, product
 class Product(NamedTuple):
     """`cost` of one unit in minor units of the company's base currency; None: not known, or in another currency.
 
-    `units` of it are in one unit of what was sold: more than one product in a bundle.
+    `units` of it are in one unit of what was sold: more than one product in a `bundle`, of which one `leads`.
     """
 
     id: int
     cost: int | None
     units: Decimal = ONE
+    bundle: int | None = None
+    leads: bool = False
 
 
 class Standing(NamedTuple):
@@ -61,20 +63,41 @@ class Target:
 
 
 def apply(works: Sequence[FamilyWork], created: set[int]) -> int:
-    """Bring the stock of every family to what it should be; returns how many levels fell below zero."""
+    """Bring the stock of every family to what it should be; returns how many movements that took."""
     wants = [(work.channel, want) for work in works if _posts(work) for want in wanted(work.family)]
     owners = {work_id: work.channel for work in works for work_id in work.versions}
     standing = _standing([id_ for id_ in owners if id_ not in created])
-    deltas = _taken(works)
+    deltas, products = _taken(works), dict[tuple[int, str], list[Product]]()
     if wants or standing:
         products = _products(wants)
         _note_unmapped(wants, products)
         places = _places({product.id for parts in products.values() for product in parts})
-        deltas += _deltas(wants, products, standing, owners, places)
+        deltas += _deltas(wants, products, standing, owners, places, reservations.places(deltas) if deltas else {})
     if not deltas:
         return 0
-    selling = {id_: owner.id for id_, owner in owners.items()}
-    return levels.write(deltas, lambda delta: selling.get(delta.transaction_id or 0))
+    parts = {
+        (want.transaction_id, want.line_id, product.id): product
+        for channel, want in wants
+        for product in products.get((channel.id, want.sku), ())
+        if product.bundle
+    }
+    _write(deltas, {id_: owner.id for id_, owner in owners.items()}, parts)
+    return len(deltas)
+
+
+def _write(deltas: Sequence[Delta], selling: dict[int, int], parts: dict[Slot, Product]) -> None:
+    """The selling channel has taken the units off its own listing: of a bundle off the bundle's, and not off those of its parts."""
+
+    def part(delta: Delta) -> Product | None:
+        return parts.get((delta.transaction_id or 0, delta.line_id, delta.product_id)) if parts else None
+
+    levels.write(deltas, lambda delta: None if part(delta) else selling.get(delta.transaction_id or 0))
+    bundles: dict[tuple[int, int | None], Decimal] = defaultdict(Decimal)
+    for delta in deltas if parts else ():
+        if (one := part(delta)) is not None and one.leads and one.bundle:
+            bundles[one.bundle, selling.get(delta.transaction_id or 0)] += (delta.on_hand - delta.reserved) / one.units
+    if bundles:
+        levels.mark(bundles)
 
 
 def _posts(work: FamilyWork) -> bool:
@@ -130,7 +153,8 @@ def _parts(bundles: dict[int, str]) -> dict[int, list[Product]]:
         )
         found: dict[int, list[Product]] = {}
         for bundle, part, units, cost in cursor.fetchall():
-            found.setdefault(bundle, []).append(Product(part, cost, units))
+            parts = found.setdefault(bundle, [])
+            parts.append(Product(part, cost, units, bundle, leads=not parts))
         return found
 
 
@@ -178,8 +202,9 @@ def _deltas(
     standing: dict[Slot, list[Standing]],
     owners: dict[int, ChannelFacts],
     places: dict[int, list[str]],
+    held_at: dict[tuple[int, int], str],
 ) -> list[Delta]:
-    targets = _targets(wants, products, standing, places)
+    targets = _targets(wants, products, standing, places, held_at)
     done = {(slot, row.location): row for slot, rows in standing.items() for row in rows}
     nothing = Target()
     deltas = []
@@ -203,6 +228,7 @@ def _targets(
     products: dict[tuple[int, str], list[Product]],
     standing: dict[Slot, list[Standing]],
     places: dict[int, list[str]],
+    held_at: dict[tuple[int, int], str],
 ) -> dict[tuple[Slot, str], Target]:
     """Of each family the sale comes before its refunds, and these in the order in which they happened: each brings back its share."""
     targets: dict[tuple[Slot, str], Target] = {}
@@ -211,7 +237,9 @@ def _targets(
         for product in products.get((channel.id, want.sku), ()):
             slot = (want.transaction_id, want.line_id, product.id)
             moved_before = standing.get(slot)  # a line stays where it was taken from, whatever the settings say now
-            place = moved_before[0].location if moved_before else _place(want, channel, places.get(product.id, []))
+            held = held_at.get((want.transaction_id, product.id))
+            kept = places.get(product.id, [])
+            place = moved_before[0].location if moved_before else _place(want, held, channel, kept)
             target = targets.get((slot, place))
             if target is None:
                 target = targets[slot, place] = Target()
@@ -236,9 +264,11 @@ def _unit_cost(product: Product, moved_before: Sequence[Standing] | None) -> int
     return product.cost
 
 
-def _place(want: Want, channel: ChannelFacts, places: list[str]) -> str:
-    """The place that the sale names, else the channel's, where the product is kept there; else where it is kept."""
-    for place in (want.location, channel.stock_location):
+def _place(want: Want, held: str | None, channel: ChannelFacts, places: list[str]) -> str:
+    """The place that the sale names, else where its reservation held it, else the channel's, where the product is kept there; else
+    where it is kept.
+    """
+    for place in (want.location, held, channel.stock_location):
         if place and place in places:
             return place
     return places[0] if places else (channel.stock_location or DEFAULT_LOCATION)

@@ -15,7 +15,7 @@ from django.db import transaction
 from inventory import availability
 from salessync.core import bulk
 
-LEASE_SECONDS = 120.0  # longer than a few calls that each end by their deadline
+LEASE_SECONDS = 180.0  # longer than a few calls that each end by their deadline
 FAILED_SECONDS = 6 * 3600.0  # what a vendor refuses for good is tried again at a change after that
 
 ZERO = Decimal(0)
@@ -68,8 +68,11 @@ def claim(channel_id: int, limit: int) -> list[Turn]:
         cursor.execute(
             """
             WITH due AS (
-                SELECT id, attempts, changed_at FROM inventory_listinglevel
+                SELECT id, attempts, changed_at FROM inventory_listinglevel v
                  WHERE channel_id = %s AND state = 'due' AND next_at <= clock_timestamp()
+                   AND (attempts > 0 OR NOT EXISTS (  -- own sales that waited for an answer come first
+                       SELECT FROM inventory_stockchange s JOIN inventory_listing l ON l.product_id = s.product_id
+                        WHERE s.channel_id = -v.channel_id AND l.id = v.listing_id))
                  ORDER BY wanted, changed_at LIMIT %s FOR UPDATE SKIP LOCKED)
             UPDATE inventory_listinglevel v
                SET attempts = v.attempts + 1,
@@ -102,6 +105,7 @@ def settle(results: Sequence[Result], *, channel_id: int) -> None:
     ]  # fmt: skip
     columns = [list(column) for column in zip(*rows, strict=True)]
     with transaction.atomic(), bulk.binary_cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")  # what a crash forgets counts as unanswered
         cursor.execute(
             "SELECT count(*) FROM (SELECT id FROM inventory_listinglevel WHERE id = ANY(%s) ORDER BY id FOR UPDATE) x",
             [columns[0]],

@@ -40,6 +40,10 @@ app.conf.update(
     task_routes={
         "salessync.tasks.drain_inbox": {"queue": "ingest"},
         "salessync.tasks.push_outbox": {"queue": "push"},  # slow network calls keep out of the inbox's way
+        "salessync.tasks.push_stock": {
+            "queue": "stock"
+        },  # a second counts, and a shop that hangs keeps nobody else waiting
+        "salessync.tasks.expire_reservations": {"queue": "push"},
         "salessync.tasks.post_summaries": {"queue": "push"},  # short, like what follows
         "salessync.tasks.roll_sums": {"queue": "push"},
         "salessync.tasks.seal_audit": {"queue": "push"},
@@ -72,6 +76,8 @@ app.conf.update(
         "inbox": {"task": "salessync.tasks.drain_inbox", "schedule": 5.0, "options": {"expires": 60}},
         "outbox": {"task": "salessync.tasks.push_outbox", "schedule": 5.0, "options": {"expires": 60}},
         "vendors": {"task": "salessync.tasks.read_vendors", "schedule": 15.0, "options": {"expires": 15}},
+        "stock": {"task": "salessync.tasks.push_stock", "schedule": 5.0, "options": {"expires": 5}},
+        "reservations": {"task": "salessync.tasks.expire_reservations", "schedule": 10.0, "options": {"expires": 10}},
         "summaries": {"task": "salessync.tasks.post_summaries", "schedule": 60.0, "options": {"expires": 60}},
         "sums": {"task": "salessync.tasks.roll_sums", "schedule": 10.0, "options": {"expires": 10}},
         "seals": {"task": "salessync.tasks.seal_audit", "schedule": 5.0, "options": {"expires": 5}},

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from channels import coverage, inbox
 from channels.condition import State, Summary
 from channels.models import Channel, Event
+from inventory import push
 from ledger import differences, open_items, summaries
 from ledger.models import Delivery
 from salessync import sealing
@@ -88,6 +89,15 @@ def _books() -> Iterator[Metric]:
     taxes = TaxDifference.objects.filter(state="open").order_by().values_list("verdict")
     text = "Sales and refunds whose tax is not what it should be"
     yield _by_label("salessync_tax_differences", text, "verdict", dict(taxes.annotate(n=Count("*"))))
+    lags = {lag.channel_id: lag for lag in push.lags()}
+    slugs = dict(Channel.objects.filter(pk__in=lags).values_list("pk", "slug"))
+    for name, text, field in (
+        ("salessync_stock_pushes_due", "Listings whose level is still to be told", "due"),
+        ("salessync_stock_pushes_failed", "Listings that refuse their level", "failed"),
+        ("salessync_stock_push_oldest_seconds", "Age of the oldest level that is due", "oldest_seconds"),
+    ):
+        values = {slugs.get(id_, str(id_)): getattr(lag, field) or 0 for id_, lag in lags.items()}
+        yield _by_label(name, text, "channel", values)
     unsealed = sealing.backlog()
     rows = {"audit": unsealed.audit_rows, "journal": unsealed.entries}
     yield _by_label("salessync_unsealed", "Rows that no seal covers yet", "chain", rows)

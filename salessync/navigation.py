@@ -18,6 +18,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Control totals", "fact_check", "channels.controlday", ""),
             ("Unmapped items", "link_off", "inventory.unmappeditem", ""),
             ("Oversells", "production_quantity_limits", "inventory.oversell", ""),
+            ("Stock drifts", "compare_arrows", "inventory.stockdrift", ""),
         ),
     ),
     (
@@ -71,6 +72,11 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Movements", "swap_vert", "inventory.movement", ""),
             ("Products", "category", "inventory.product", ""),
             ("Listings", "sell", "inventory.listing", ""),
+            ("Push state", "cloud_upload", "inventory.listinglevel", ""),
+            ("Reservations", "shopping_cart", "inventory.reservation", ""),
+            ("Moved by hand", "pallet", "inventory.stockdocument", ""),
+            ("Stock policies", "rule_settings", "inventory.stockpolicy", ""),
+            ("Channel locations", "location_on", "inventory.channellocation", ""),
         ),
     ),
     (
@@ -136,17 +142,20 @@ def _badges() -> dict[str, int]:
             """
             SELECT (SELECT count(*) FROM (SELECT FROM channels_event WHERE state IN ('quarantined', 'dead') LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM inventory_unmappeditem LIMIT %s) x),
-                   (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM inventory_oversell WHERE resolved_at IS NULL AND decision = '' LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM channels_controlday WHERE state IN ('open', 'failed') LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM ledger_bookkeeperdifference WHERE resolved_at IS NULL LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM tax_taxdifference WHERE state = 'open' LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM tax_unmappedcategory LIMIT %s) x),
                    (SELECT count(*) FROM (SELECT FROM tax_nexuswatch WHERE state = 'passed' LIMIT %s) x),
-                   (SELECT count(*) FROM (SELECT FROM tax_dataset WHERE status = 'staged' LIMIT %s) x)
+                   (SELECT count(*) FROM (SELECT FROM tax_dataset WHERE status = 'staged' LIMIT %s) x),
+                   (SELECT count(*) FROM (SELECT FROM inventory_stockdrift WHERE state = 'open' LIMIT %s) x)
             """,
-            [AT_MOST + 1] * 9,
+            [AT_MOST + 1] * 10,
         )
-        quarantined, unmapped, oversold, gaps, differences, tax, uncategorised, passed, staged = cursor.fetchone()
+        quarantined, unmapped, oversold, gaps, differences, tax, uncategorised, passed, staged, drifts = (
+            cursor.fetchone()
+        )
     return {
         "channels.quarantinedevent": quarantined,
         "channels.controlday": gaps,
@@ -158,4 +167,5 @@ def _badges() -> dict[str, int]:
         "tax.unmappedcategory": uncategorised,
         "tax.nexuswatch": passed,
         "tax.dataset": staged,
+        "inventory.stockdrift": drifts,
     }

@@ -11,6 +11,7 @@ import gc
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 
@@ -81,7 +82,7 @@ def process(events: Sequence[Claimed]) -> None:
     """One batch, one transaction. Where it fails, halve it until the bad event is alone; its neighbours go on."""
     try:
         with transaction.atomic():
-            posted = _live(events)
+            done = _live(events)
     except (OperationalError, InterfaceError):
         inbox.put_back(events)  # the database's fault, not the events': they go again, one by one
         raise
@@ -95,24 +96,34 @@ def process(events: Sequence[Claimed]) -> None:
         process(events[:half])
         process(events[half:])
         return
-    if posted:
+    if done.entries:
         nudge.nudge(nudge.PUSH_OUTBOX)
+    if done.movements:
+        nudge.nudge(nudge.PUSH_STOCK)
 
 
-def _live(events: Sequence[Claimed]) -> int:
-    """The stages, in the order in which a sale passes through them; returns the number of new journal entries."""
+class Done(NamedTuple):
+    """How much a batch has for those who tell others."""
+
+    entries: int
+    movements: int
+
+
+def _live(events: Sequence[Claimed]) -> Done:
+    """The stages, in the order in which a sale passes through them."""
     channels = arrivals.channel_facts(e.channel_id for e in events)
     heeded = privacy.heed(events, channels)  # whom we forgot is not stored again
     records, outcomes, wanted, asked = arrivals.read(events, channels, heeded.payloads)  # normalize and validate
     records, without_rate = rates.require(privacy.recognize(records, heeded.stripped))
     outcomes += without_rate
     entries: list[int] = []
+    movements = 0
     if records:
         stored = transactions.store(records)
         works = families.touched(stored)
         assessments.record(stored)  # the taxes that were charged
         assessing.assess(works, stored)  # and what they should have been
-        moves.apply(works, stored.created)
+        movements = moves.apply(works, stored.created)
         rules = account_rules.load({c.company_id for c in channels.values()})
         should_stand = targets.of_families(works, rules) + settling.of(settling.touched(stored, works), rules)
         entries = journal.post(
@@ -126,7 +137,7 @@ def _live(events: Sequence[Claimed]) -> int:
     outcomes += privacy.carry_out(asked, channels)
     wishes.wish(wanted)  # what an event only named, and sales that others wait for
     inbox.finish(outcomes)
-    return len(entries)
+    return Done(len(entries), movements)
 
 
 def _outcomes(records: Sequence[Arrival], stored: Stored, works: Sequence[FamilyWork]) -> list[Outcome]:

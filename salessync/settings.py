@@ -187,6 +187,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUDIT_ANCHOR_DIR = Path(text("AUDIT_ANCHOR_DIR", str(DATA_DIR / "anchors")))
 AUDIT_ANCHOR_URL = text("AUDIT_ANCHOR_URL")
+STOCK_PUSH_WINDOW = number("STOCK_PUSH_WINDOW_MS", 250) / 1000  # seconds between two calls for one listing
 CLEARING_ALARM_DAYS = number(
     "CLEARING_ALARM_DAYS", 14
 )  # an open item on a clearing account that is older asks for a person

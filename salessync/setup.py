@@ -24,6 +24,8 @@ ROLES = {
         "replay_event",
         "change_unmappeditem",
         "send_again_bookkeeperdifference",
+        "change_oversell",
+        "change_stockdrift",
         "change_taxdifference",
         "change_unmappedcategory",
     ),

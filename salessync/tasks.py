@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from django.db import close_old_connections
 
 from channels import completeness, fetching, missed, poll, subscriptions
+from inventory import push, reservations
 from ledger import balances, open_items, outbox, readback, rebuild, subscribers, summaries
 from salessync import pipeline, sealing
 from salessync.api import idempotency
@@ -121,3 +122,18 @@ def consult_tax_providers() -> None:
     """Sent by beat: sales of companies that have an outside tax service, compared with what it says."""
     close_old_connections()
     second_opinions.ask_due(seconds=45)
+
+
+@app.task(soft_time_limit=240, time_limit=270)
+def push_stock() -> None:
+    """Sent when levels changed, and by beat for what is due again."""
+    close_old_connections()
+    push.run(seconds=20)
+
+
+@app.task
+def expire_reservations() -> None:
+    """Sent by beat: units held for carts whose time is over are let go."""
+    close_old_connections()
+    while reservations.expire(now=datetime.now(UTC)):
+        pass

@@ -11,6 +11,8 @@ from channels.families import FamilyWork
 from channels.family import Family
 from channels.refund import Refund
 from channels.sale import Sale
+from inventory import reservations
+from inventory.models import Level
 from ledger import journal, open_items, settling, stored, targets
 from ledger.balances import proof
 from ledger.models import Account
@@ -35,6 +37,9 @@ def verify_books(*, progress: Progress = lambda what, done: None) -> list[Law]:
     found.append(Law("the kept balances are the journal's sums", kept.checked, kept.wrong, list(kept.examples)))
     differing = open_items.differing()
     clearing = Account.objects.filter(code__startswith=open_items.CLEARING.rstrip("%")).count()
+    reserved = reservations.violations()
+    held = "what is reserved is what open reservations and unpaid orders hold"
+    found.append(Law(held, Level.objects.count(), len(reserved), reserved[:5]))
     found.append(Law("open items are the balance of their clearing account", clearing, len(differing), differing[:5]))
     return found + _families(progress)
 

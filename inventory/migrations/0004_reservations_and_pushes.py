@@ -4,6 +4,7 @@ What a listing should show was a row that overselling wrote; it is now a mark on
 """
 
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
@@ -529,6 +530,20 @@ class Migration(migrations.Migration):
             model_name="stockdrift",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("state", "open")), fields=("listing", "remote_id"), name="stock_drift_one_open"
+            ),
+        ),
+        migrations.AlterModelOptions(
+            name="listinglevel",
+            options={"verbose_name": "push state"},
+        ),
+        migrations.AddIndex(
+            model_name="movement",
+            index=models.Index(fields=["product", "id"], name="movement_of_product"),
+        ),
+        migrations.AddIndex(
+            model_name="movement",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["created_at"], name="movement_time"
             ),
         ),
         immutable.append_only("inventory_stockdocument"),

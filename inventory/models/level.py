@@ -1,5 +1,6 @@
 """What is on the shelf, and every movement that brought it there. Levels change only by movements (inventory/moves.py)."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from channels.models import Transaction
@@ -111,7 +112,12 @@ class Movement(models.Model):
         ]
         indexes = [
             models.Index(fields=["product"], name="movement_opening", condition=models.Q(kind="opening")),
+            models.Index(fields=["product", "id"], name="movement_of_product"),
+            BrinIndex(fields=["created_at"], name="movement_time", autosummarize=True),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
 
 
 class Oversell(models.Model):
@@ -133,3 +139,6 @@ class Oversell(models.Model):
     decided_by = models.CharField(max_length=150, blank=True, db_default="")
     decided_at = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=1000, blank=True, db_default="")
+
+    def __str__(self) -> str:
+        return f"{self.short.normalize():f} short of {self.level}"

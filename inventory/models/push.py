@@ -92,6 +92,7 @@ class ListingLevel(models.Model):
     problem = models.CharField(max_length=500, blank=True, db_default="")
 
     class Meta:
+        verbose_name = "push state"
         constraints = [models.UniqueConstraint(fields=["listing", "remote_id"], name="listing_level_once")]
         indexes = [
             models.Index(fields=["channel_id", "next_at"], name="listing_level_due", condition=models.Q(state="due")),

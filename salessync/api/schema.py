@@ -31,7 +31,7 @@ REFUSALS = {
     403: "The token lacks the scope.",
     404: "There is no such thing, or it is another company's.",
     405: "The address knows no such method.",
-    409: "A request with the same Idempotency-Key is in progress.",
+    409: "A request with the same Idempotency-Key is in progress, or there is not enough.",
     411: "The body's length is not announced.",
     412: "A condition of the request (If-Match) does not hold.",
     413: "The body is too large.",
@@ -58,7 +58,7 @@ HEADERS = [
         description="What is expected: a bearer token.",
     ),
     *(
-        OpenApiParameter(name, int, OpenApiParameter.HEADER, response=[200, 202, 429], required=True, description=text)
+        OpenApiParameter(name, int, OpenApiParameter.HEADER, response=[200, 201, 202, 429], required=True, description=text)
         for name, text in (
             ("RateLimit-Limit", "requests in a minute"), ("RateLimit-Remaining", "requests left in this minute"),
             ("RateLimit-Reset", "seconds until the next minute begins"),

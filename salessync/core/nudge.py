@@ -9,6 +9,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_INBOX = "salessync.tasks.drain_inbox"
 PUSH_OUTBOX = "salessync.tasks.push_outbox"
+PUSH_STOCK = "salessync.tasks.push_stock"
 CHECK_TOTALS = "salessync.tasks.check_totals"
 
 _REST_AFTER_FAILURE = 30.0  # seconds without a try, since each try at a hung broker costs the 2 s of its time-out

@@ -37,6 +37,7 @@ def processes(env: Mapping[str, str], *, data_dir: str, flower: bool = False) ->
         # One pool child a queue: batches make it fast, and two cores also carry PostgreSQL and the web.
         Process("worker", [*celery, "worker", "-Q", "ingest", "-c", "1", "-n", "worker@%h", *alone]),
         Process("worker-push", [*celery, "worker", "-Q", "push", "-c", "1", "-n", "worker-push@%h", *alone]),
+        Process("worker-stock", [*celery, "worker", "-Q", "stock", "-c", "1", "-n", "worker-stock@%h", *alone]),
         # two at once: a long backfill must not keep the fetches waiting
         Process("worker-vendors", [*celery, "worker", "-Q", "vendors", "-c", "2", "-n", "worker-vendors@%h", *alone]),
         Process("beat", [*celery, "beat", "--schedule", f"{data_dir}/beat-schedule", "--pidfile="]),

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import Group, User
 from django.db.backends.postgresql.psycopg_any import DateRange
@@ -12,7 +13,19 @@ from msgspec.structs import replace
 
 from channels import canonical
 from channels.models import ControlDay, Fetch, Mapping, Reading, Transaction
-from inventory.models import Listing, Product
+from inventory import levels
+from inventory.models import (
+    ChannelLocation,
+    Component,
+    Listing,
+    ListingLevel,
+    Product,
+    Reservation,
+    ReservationLine,
+    StockDocument,
+    StockDrift,
+    StockPolicy,
+)
 from ledger import account_rules, periods, rebuild, subscribing
 from ledger.models import AccountRule, BookkeeperAccount, BookkeeperCode, BookkeeperDifference, Delivery, Rate
 from salessync import setup
@@ -145,6 +158,7 @@ class Day:
         )
         periods.close(company=company, through=date(2020, 1, 31), actor="anna", reason=NASTY)
         self.keep_tax()
+        self.keep_stock()
 
     def keep_tax(self) -> None:
         """A file of rates that is active, a sale whose tax differs, and one of everything that a seller says of himself."""
@@ -188,6 +202,40 @@ class Day:
         TaxSetting.objects.create(company=company, provider="opensalestax", address="https://tax.example.com")
         NexusWatch.objects.create(company=company, jurisdiction="US-NY", period=NASTY, sales=60_000_000, transactions=9,
                                   currency="USD", share="1.2", state="passed", passed_on=date(2026, 9, 1))  # fmt: skip
+
+    def keep_stock(self) -> None:
+        """A bundle, a listing in each state, a drift, a reservation that holds a part, stock moved by hand, and how channels take part."""
+        company, mug, now = self.world.company, self.mug, timezone.now()
+        lid = Product.objects.create(company=company, sku=NASTY + "lid", name=NASTY)
+        bundle = Product.objects.create(company=company, sku="SET", name=NASTY)
+        Component.objects.create(bundle=bundle, part=mug, quantity=2)
+        Component.objects.create(bundle=bundle, part=lid, quantity=1)
+        StockPolicy.objects.create(channel=self.berlin, buffer=2, edits="adopt")
+        ChannelLocation.objects.create(channel=self.berlin, remote_id=NASTY, locations=["main", NASTY[:60]])
+        shown = [("shop-mug", 0, 2, "due", ""), ("shop-mug-too", 0, 0, "idle", ""), (NASTY, 0, None, "failed", NASTY)]
+        for item, wanted, shows, state, problem in shown:
+            listing = Listing.objects.create(channel=self.world.shop, product=mug, item_id=item, name=NASTY, buffer=1)
+            self.told = ListingLevel.objects.create(
+                listing=listing, channel_id=listing.channel_id, remote_id=NASTY, wanted=wanted, shown=shows, state=state,
+                problem=problem, lag_ms=320, told_at=now - timedelta(minutes=3), changed_at=now - timedelta(minutes=2),
+            )  # fmt: skip
+            self.drift = StockDrift.objects.create(company=company, listing=listing, remote_id=NASTY, expected=2, found=5,
+                                                   cause="manual_edit", message=NASTY)  # fmt: skip
+        self.reservation = Reservation.objects.create(public_id=uuid4(), company=company, channel=self.world.shop, reference=NASTY,
+                                                      state="partial", expires_at=now + timedelta(minutes=15))  # fmt: skip
+        ReservationLine.objects.create(
+            reservation=self.reservation, position=1, product=mug, sku=NASTY, location="main", quantity=2, held=1
+        )
+        self.document = StockDocument.objects.create(
+            company=company, kind="adjustment", reference=NASTY, reason=NASTY, actor="anna"
+        )
+        moved = (company.pk, mug.pk, "main")
+        levels.write(
+            [
+                levels.Delta(*moved, "hold", None, "1", 1, Decimal(0), Decimal(1), reservation_id=self.reservation.pk),
+                levels.Delta(*moved, "adjustment", None, "1", 1, Decimal(-1), Decimal(0), document_id=self.document.pk),
+            ]
+        )
 
 
 def number(record: Any, display: str) -> Any:

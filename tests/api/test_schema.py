@@ -120,7 +120,7 @@ def test_every_address_is_promised_once(client, db):
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
     assert all(list(operation["security"][0]) == ["bearer"] for operation in operations)
     assert {scope for o in operations for scope in o["security"][0]["bearer"]} == {
-        "sales", "stock", "books", "bookkeeper", "metrics"
+        "sales", "stock", "reservations", "books", "bookkeeper", "metrics"
     }  # fmt: skip
     assert all(operation["description"] for operation in operations)
 
