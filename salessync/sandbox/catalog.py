@@ -50,6 +50,7 @@ PRODUCTS = [
     Product("TOTE", "Tote bag", "merchandise", 1500, 1490, 19, 420, 600, "402"),
 ]
 
+TAX_CATEGORIES = {"coffee": "food.grocery", "tea": "food.grocery", "books": "books.print"}
 UNKNOWN = Product("HOODIE-XL", "Roastery hoodie, XL", "merchandise", 5200, 4990, 19, 0, 0, "999")  # in no catalogue
 GIFT_CARD = Product("GIFT-50", "Gift card", "gift card", 5000, 5000, 0, 0, 0, "900")
 
@@ -72,7 +73,7 @@ def catalog_csv(columns: dict[str, str]) -> str:
                 product.name,
                 barcode,
                 product.category,
-                "",
+                TAX_CATEGORIES.get(product.category, "goods"),
                 cost,
                 "USD",
                 LOCATION,
