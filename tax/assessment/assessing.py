@@ -66,7 +66,7 @@ def _wanted(work: FamilyWork, changed: set[int], created: set[int]) -> Iterator[
 
 
 class Asked(NamedTuple):
-    """A sale as a request, with what an answer is read by. `charged`: the channel's tax of each of the request's lines, major units."""
+    """A sale as a request, with what an answer is read by. `charged`: the channel's tax of each line of the result, major units."""
 
     wanted: Wanted
     sale: Sale
@@ -126,7 +126,7 @@ def requests(wanted: Sequence[Wanted], book: Book, *, notes_unmapped: bool = Tru
 def _asked(wanted: Wanted, sale: Sale, categories: list[Mapped | None], seller: SellerFacts, book: RateBook) -> Asked:
     registrations = seller.registrations_on(sale.business_date)
     request = asking.request_of(sale, categories, _circumstances(sale, seller, registrations, book))
-    charged = [Decimal(line.tax).scaleb(-request.digits) for line in sale.lines if line.type != "shipping"]
+    charged = [Decimal(sale.lines[n].tax).scaleb(-request.digits) for n in asking.order_of(sale)]
     return Asked(wanted, sale, request, categories, charged, seller, registrations is not None)
 
 

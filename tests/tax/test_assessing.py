@@ -217,3 +217,16 @@ def test_delivery_and_prices_with_tax_inside():
     assert (found.verdict, found.computed, found.net) == ("match", 285, 1500)
     assert [one["line"] for one in assessments.lines_of(found)] == ["2", "1"]
     assert [one["computed"] for one in assessments.lines_of(found)] == [95, 190]
+
+
+def test_delivery_that_is_taxed_otherwise_than_the_goods_is_named():
+    """In Germany delivery shares the rate of what is delivered: 7 % with food."""
+    world = World(currency="EUR")
+    register(world, "DE")
+    mapping.set_rule(company=world.company, matched_by="sku", value="MUG", category="food.grocery", actor="anna")
+    food = line(price=1070, taxes=[("DE", "VAT", "7", 70)])
+    ship = line("2", price=595, taxes=[("DE", "VAT", "19", 95)], type_="shipping")
+    world.send(replace(sale([food, ship], currency="EUR", inclusive=True), jurisdiction=Jurisdiction(country="DE")))
+    found = assessed(world)
+    assert (found.verdict, found.computed, found.charged) == ("rate_mismatch", 109, 165)
+    assert (round(found.implied_rate), "19" in found.message) == (19, True)
