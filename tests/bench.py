@@ -21,13 +21,14 @@ from pathlib import Path
 
 from tests.tax import bench as tax_bench
 
+STAGES = {"stock": ("moves", "apply", 0), "tax": ("assessing", "assess", None)}  # in salessync/pipeline.py
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
     arguments = _arguments()
     if arguments.worker:
-        _worker(arguments.worker)
+        _worker(arguments.worker, arguments.share)
         return
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="salessync-bench-")
     os.environ |= {"DEBUG": "on", "DATABASE_URL": "", "REDIS_URL": "", "BOOKKEEPER_URL": "", "LOG_LEVEL": "ERROR"}
@@ -58,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=70_000, help="stored vendor payloads of about 3 KB")
     parser.add_argument("--latency-seconds", type=int, default=30)
     parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--share", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -89,6 +91,9 @@ class Bench:
         _put(found, "tpcb_tps", tpcb, 0)
         _put(found, "pipeline_sales_s", pipeline, 0)
         _put(found, "pipeline_ratio", [p / t for p, t in zip(pipeline, tpcb, strict=True)], 3)
+        for stage in STAGES:
+            say(f"the share of {stage}")
+            found[f"{stage}_share"] = self._share(stage)
         found["normalize_us"] = round(_normalize_us(), 1)
         say("tax")
         found |= tax_bench.measure()
@@ -144,24 +149,34 @@ class Bench:
             raise SystemExit(done.stderr)
         return int(done.stdout.split()[-1])
 
-    def _pipeline(self) -> float:
+    def _work(self, *more: str) -> dict[str, float]:
+        """What a worker process says of a run over a fresh copy of the stored events."""
         self._admin("CREATE DATABASE run TEMPLATE stored STRATEGY FILE_COPY")
         self._admin("CHECKPOINT")
         try:
             done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-m", "tests.bench", "--worker", str(self.wanted.seconds)],
+                [sys.executable, "-W", "ignore", "-m", "tests.bench", "--worker", str(self.wanted.seconds), *more],
                 env=self._environment("run"), cwd=ROOT, capture_output=True, text=True,
             )  # fmt: skip
             if done.returncode:
                 raise SystemExit(done.stderr)
-            result = json.loads(done.stdout.splitlines()[-1])
+            found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+            return found
         finally:
             self._admin("DROP DATABASE run WITH (FORCE)")
+
+    def _pipeline(self) -> float:
+        result = self._work()
         if result["posted"] != result["done"] or result["entries"] != result["done"]:
             raise SystemExit(f"not every event was posted: {result}")
         if result["seconds"] < self.wanted.seconds:
             say(f"all {result['done']} events were done in {result['seconds']:.1f} s: give more --events")
         return result["done"] / result["seconds"]
+
+    def _share(self, stage: str) -> float:
+        """How much of a sale's time the stage takes: batches with and without it alternate in one run."""
+        result = self._work("--share", stage)
+        return round(1 - result["without"] / result["with"], 3)
 
     def _latency(self) -> dict[str, object]:
         """Signed webhooks at 50 a second to a real web server; from the send to the commit that posted."""
@@ -225,7 +240,29 @@ def _catalog_channels() -> list[str]:
     return [name for name in shops.catalog_file().splitlines()[0].split(",") if name not in FIELDS]
 
 
-def _worker(seconds: float) -> None:
+def _alternating(seconds: float, stage: str) -> None:
+    """Batches with and without a stage by turns, after a few to warm up; prints seconds a sale of either."""
+    from salessync import pipeline
+
+    module, name, nothing = STAGES[stage]
+    where = getattr(pipeline, module)
+    real, spent = getattr(where, name), {True: [0, 0.0], False: [0, 0.0]}
+    start, turn = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        is_on = turn % 2 == 0
+        setattr(where, name, real if is_on else lambda *_: nothing)
+        began = time.perf_counter()
+        taken = pipeline.run_batch()
+        if not taken:
+            break
+        turn += 1
+        if turn > 6:
+            spent[is_on][0] += taken
+            spent[is_on][1] += time.perf_counter() - began
+    print(json.dumps({"with": spent[True][1] / spent[True][0], "without": spent[False][1] / spent[False][0]}))
+
+
+def _worker(seconds: float, share: str = "") -> None:
     """One worker process: batches until the time is over; what it did is counted in the database."""
     import django
 
@@ -235,6 +272,9 @@ def _worker(seconds: float) -> None:
     from salessync import celery, pipeline
 
     celery.only_publish()
+    if share:
+        _alternating(seconds, share)
+        return
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds and (taken := pipeline.run_batch()):
         done += taken
