@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.db import close_old_connections
 
 from channels import completeness, fetching, missed, poll, subscriptions
-from inventory import push, reservations
+from inventory import drift, push, reservations
 from ledger import balances, open_items, outbox, readback, rebuild, subscribers, summaries
 from salessync import pipeline, sealing
 from salessync.api import idempotency
@@ -128,7 +128,7 @@ def consult_tax_providers() -> None:
 def push_stock() -> None:
     """Sent when levels changed, and by beat for what is due again."""
     close_old_connections()
-    push.run(seconds=20)
+    push.run(seconds=20, found=drift.found)
 
 
 @app.task

@@ -233,6 +233,22 @@ def test_side_by_side_nothing_is_lost_and_nobody_deadlocks(committed_db, django_
         assert {average(world, sku) for sku in "AB"} == {100}
 
 
+def test_deliveries_side_by_side_move_the_average_one_after_the_other(committed_db, django_db_blocker):
+    with django_db_blocker.unblock():
+        world, numbers = World(stock="OTHER,1"), itertools.count(1)
+        Product.objects.create(company=world.company, sku="NEW")
+
+        def work():
+            for _ in range(10):
+                number = next(numbers)
+                some = [Line("NEW", Decimal(number), Decimal(100 * number))]
+                documents.receive(company=world.company, lines=some, location=f"shelf {number}", **WHO)
+
+        at_once(4, work)
+        mean = Decimal(sum(100 * n * n for n in range(1, 41))) / sum(range(1, 41))
+        assert abs(average(world, "NEW") - mean) < Decimal("0.001")
+
+
 # --- laws
 
 _numbers = itertools.count()

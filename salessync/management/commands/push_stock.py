@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from inventory import push
+from inventory import drift, push
 
 AFTER_FAILURE_SECONDS = 5.0
 TELL_SECONDS = 10.0  # of a loop
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         if options["loop"]:
             self._loop(as_json=options["json"])
             return
-        result = push.run()
+        result = push.run(found=drift.found)
         self._tell(result, as_json=options["json"])
         if result.halted or result.refused:
             raise CommandError(result.halted or f"{result.refused} levels were refused", returncode=1)
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         while not stop.is_set():
             try:
                 close_old_connections()
-                result = push.run(stop=stop, seconds=TELL_SECONDS)
+                result = push.run(stop=stop, seconds=TELL_SECONDS, found=drift.found)
                 if any(result):
                     self._tell(result, as_json=as_json)
             except (OperationalError, InterfaceError) as error:
