@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from salessync.core.money import to_major
+from salessync.management.arguments import day_of, required_day
 from salessync.management.company import add_company, company_of
 from tax.assessment import reassessing
 from tax.assessment.reassessing import Tally
@@ -30,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         company = company_of(options)
-        first, last = _day("from", options["first"]), _day("to", options["last"] or "9999-12-31")
+        first, last = required_day("--from", options["first"]), day_of("--to", options["last"]) or date.max
         if first > last:
             raise CommandError(f"--from {first} is after --to {last}", returncode=2)
         tally = reassessing.reassess(
@@ -47,13 +48,6 @@ class Command(BaseCommand):
 
     def _progress(self, tally: Tally) -> None:
         self.stderr.write(f"{tally.looked_at} sales looked at, {tally.changed} computed otherwise")
-
-
-def _day(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--{name} {text!r} is not a day (YYYY-MM-DD)", returncode=2) from None
 
 
 def _as_json(tally: Tally) -> dict[str, Any]:

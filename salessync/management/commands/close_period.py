@@ -2,13 +2,13 @@
 
 import getpass
 import json
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ledger import periods
 from salessync.core.problems import Refused
+from salessync.management.arguments import required_day
 from salessync.management.company import add_company, company_of
 
 
@@ -35,10 +35,10 @@ class Command(BaseCommand):
         }
         try:
             if options["through"]:
-                change = periods.close(through=_day(options["through"]), **who)
+                change = periods.close(through=required_day("", options["through"]), **who)
             else:
                 after = options["reopen_after"]
-                change = periods.reopen(through=None if after == "all" else _day(after), **who)
+                change = periods.reopen(through=None if after == "all" else required_day("", after), **who)
         except Refused as refused:
             raise CommandError("; ".join(p.message for p in refused.problems), returncode=2) from None
         through = change.closed_through.isoformat() if change.closed_through else None
@@ -46,10 +46,3 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"company": company.slug, "action": change.action, "closed_through": through}))
         else:
             self.stdout.write(f"{company}: closed through {through}" if through else f"{company}: every day is open")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"{text!r} is not a day (YYYY-MM-DD)", returncode=2) from None

@@ -11,6 +11,7 @@ from django.utils import timezone
 from channels import completeness
 from channels.models import Channel, ControlDay, ControlTotal
 from salessync.core.screens import money
+from salessync.management.arguments import day_of
 
 MOST_DAYS = 400
 HEADINGS = ("", "", "Vendor", "", "Ours", "", "In the inbox", "Only here", "Missing")
@@ -59,7 +60,7 @@ class Command(BaseCommand):
 
 
 def _days(channel: Channel, options: dict[str, Any]) -> list[date]:
-    day, since, until = (_day(name, options[name]) for name in ("day", "since", "until"))
+    day, since, until = (day_of(f"--{name}", options[name]) for name in ("day", "since", "until"))
     today = completeness.today_of(channel, timezone.now())
     if day and (since or until):
         raise CommandError("--day or --since and --until, not both", returncode=2)
@@ -72,13 +73,6 @@ def _days(channel: Channel, options: dict[str, Any]) -> list[date]:
     if not 1 <= count <= MOST_DAYS:
         raise CommandError(f"from {first} to {last} is not between 1 and {MOST_DAYS} days", returncode=2)
     return [first + timedelta(days=n) for n in range(count)]
-
-
-def _day(name: str, text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise CommandError(f"--{name} {text!r} is not a day (YYYY-MM-DD)", returncode=2) from None
 
 
 def _is_good(control: ControlDay) -> bool:

@@ -1,7 +1,7 @@
 """What an auditor takes away for a period."""
 
 import json
-from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from salessync import sealing
 from salessync.evidence import pack
+from salessync.management.arguments import required_day
 from salessync.management.company import add_company, company_of
 
 
@@ -20,10 +21,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--from", dest="first", required=True, type=_day, metavar="YYYY-MM-DD", help="the first day"
+            "--from",
+            dest="first",
+            required=True,
+            type=partial(required_day, ""),
+            metavar="YYYY-MM-DD",
+            help="the first day",
         )
         parser.add_argument(
-            "--to", dest="last", required=True, type=_day, metavar="YYYY-MM-DD", help="the last day, with it"
+            "--to",
+            dest="last",
+            required=True,
+            type=partial(required_day, ""),
+            metavar="YYYY-MM-DD",
+            help="the last day, with it",
         )
         parser.add_argument("--output", required=True, type=Path, metavar="FILE.zip")
         parser.add_argument("--with-payloads", action="store_true", help="the messages as they were stored too")
@@ -50,10 +61,3 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"file": str(options["output"]), "sha256": made.sha256, "lines": made.lines}))
         else:
             self.stdout.write(f"{options['output']}: {made.lines['entries.jsonl']} entries; SHA-256 {made.sha256}")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"{text!r} is not a day (YYYY-MM-DD)", returncode=2) from None

@@ -1,6 +1,5 @@
 """The journal for another program."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 
 from ledger import exports
+from salessync.management.arguments import day_of
 from salessync.management.company import add_company, company_of
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         add_company(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        since, until = _day("--from", options["since"]), _day("--to", options["until"])
+        since, until = day_of("--from", options["since"]), day_of("--to", options["until"])
         if since and until and since > until:
             raise CommandError(f"--from {since} is after --to {until}", returncode=2)
         lines = exports.FORMATS[options["format"]](company=company_of(options), since=since, until=until)
@@ -41,10 +41,3 @@ class Command(BaseCommand):
                 unfinished.replace(options["output"])
             except OSError as error:
                 raise CommandError(f"{options['output']} cannot be written: {error.strerror}", returncode=2) from None
-
-
-def _day(option: str, text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise CommandError(f"{option} {text!r} is not a day (YYYY-MM-DD)", returncode=2) from None

@@ -9,6 +9,7 @@ from django.db import transaction
 from inventory import catalog
 from salessync.core.models import Company
 from salessync.core.problems import Refused
+from salessync.management.arguments import text_of
 from salessync.setup import COMPANY
 from tax.law.categories import category_of
 from tax.seller import mapping
@@ -24,10 +25,7 @@ class Command(BaseCommand):
         company = Company.objects.filter(slug=COMPANY).first()
         if company is None:
             raise CommandError("there is no company yet: run `manage.py bootstrap` first", returncode=2)
-        try:
-            text = options["file"].read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']} cannot be read: {error}", returncode=2) from None
+        text = text_of(options["file"])
         try:
             with transaction.atomic():
                 done = catalog.import_catalog(company=company, text=text)

@@ -2,16 +2,18 @@
 
 import getpass
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from ledger import opening
 from salessync.core.problems import Refused
-from salessync.management.by_hand import answer, refuse
+from salessync.management.arguments import required_day, text_of
+from salessync.management.by_hand import answer
 from salessync.management.company import add_company, company_of
+from salessync.management.refusing import refuse
 
 
 class Command(BaseCommand):
@@ -32,11 +34,8 @@ class Command(BaseCommand):
         add_company(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        company, day = company_of(options), _day(options["date"])
-        try:
-            text = options["file"].read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']} cannot be read: {error}", returncode=2) from None
+        company, day = company_of(options), required_day("", options["date"])
+        text = text_of(options["file"])
         try:
             if options["dry_run"]:
                 found = opening.preview(company=company, text=text, day=day)
@@ -51,10 +50,3 @@ class Command(BaseCommand):
         except Refused as refused:
             refuse(self, refused, as_json=options["json"])
         answer(self, done, as_json=options["json"])
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"{text!r} is not a day (YYYY-MM-DD)", returncode=2) from None

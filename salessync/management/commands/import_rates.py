@@ -11,6 +11,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 from ledger.models import Rate
 from salessync.core.money import MINOR_DIGITS
+from salessync.management.arguments import text_of
 
 RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
@@ -22,10 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            text = options["file"].read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']} cannot be read: {error}", returncode=2) from None
+        text = text_of(options["file"])
         reader = csv.DictReader(text.splitlines())
         if not {"date", "from", "to", "rate"} <= set(reader.fieldnames or ()):
             raise CommandError("the file needs the columns date,from,to,rate", returncode=2)

@@ -4,13 +4,13 @@ import getpass
 import json
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from salessync.core.problems import Refused
+from salessync.management.refusing import refuse
 from tax import formats
 from tax.models import Dataset
 from tax.rates import datasets
@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 if options["activate"]:
                     datasets.activate(dataset, actor, options["reason"])
         except Refused as refused:
-            self._refuse(refused, options["json"])
+            refuse(self, refused, as_json=options["json"], done="stored")
         except datasets.UnableToChange as error:
             raise CommandError(str(error), returncode=1) from None
         if options["json"]:
@@ -68,15 +68,6 @@ class Command(BaseCommand):
         if options["json"] or options["verbosity"] < 2:
             return lambda stored: None
         return lambda stored: self.stderr.write(f"{stored} boundaries")
-
-    def _refuse(self, refused: Refused, as_json: bool) -> NoReturn:
-        if as_json:
-            self.stdout.write(json.dumps({"problems": msgspec.to_builtins(refused.problems)}))
-        else:
-            for problem in refused.problems:
-                self.stderr.write(str(problem))
-        count = len(refused.problems)
-        raise CommandError(f"nothing was stored: {count} problem{'' if count == 1 else 's'}", returncode=1)
 
     def _tell(self, dataset: Dataset, changes: datasets.Changes) -> None:
         counts = {**dataset.counts}

@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ledger import by_hand
 from salessync.core.problems import Refused
-from salessync.management.by_hand import answer, refuse
+from salessync.management.by_hand import answer
 from salessync.management.company import add_company, company_of
+from salessync.management.refusing import refuse
 
 EXAMPLE = (
     '{"date": "2026-09-30", "reason": "July\'s fee, booked twice", "kind": "correction", "postings":'

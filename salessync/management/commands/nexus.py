@@ -1,13 +1,13 @@
 """How near a company's sales come to the thresholds from which on it must register."""
 
 import json
-from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from salessync.core.money import to_major
+from salessync.management.arguments import day_of
 from salessync.management.company import add_company, company_of
 from tax.models import NexusWatch
 from tax.seller import nexus_watch
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         add_company(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        on = _day(options["on"])
+        on = day_of("--on", options["on"]) or timezone.localdate()
         company = company_of(options)
         nexus_watch.count(company, on)
         rows = list(NexusWatch.objects.filter(company=company).order_by("-share", "jurisdiction"))
@@ -34,13 +34,6 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(_as_json(row)) if options["json"] else _as_text(row))
         if any(row.state == NexusWatch.State.PASSED for row in rows):
             raise SystemExit(1)
-
-
-def _day(text: str | None) -> date:
-    try:
-        return date.fromisoformat(text) if text else timezone.localdate()
-    except ValueError:
-        raise CommandError(f"--on {text!r} is not a day (YYYY-MM-DD)", returncode=2) from None
 
 
 def _as_json(row: NexusWatch) -> dict[str, Any]:

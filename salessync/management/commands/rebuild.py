@@ -1,7 +1,6 @@
 """The books recomputed from the stored records, and what they lack posted."""
 
 import json
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,6 +12,7 @@ from ledger.rebuild import SETTLES, Scope, Tally
 from salessync.core import nudge
 from salessync.core.models import Company
 from salessync.core.money import to_major
+from salessync.management.arguments import day_of
 from salessync.management.company import add_company, company_of
 
 
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
 
 def _scope(company: Company, options: dict[str, Any]) -> Scope:
-    first, last = (_day(name, options[key]) for name, key in (("from", "first"), ("to", "last")))
+    first, last = (day_of(name, options[key]) for name, key in (("--from", "first"), ("--to", "last")))
     if first and last and first > last:
         raise CommandError(f"--from {first} is after --to {last}", returncode=2)
     if options["after"] and not rebuild.is_mark(options["after"]):
@@ -76,13 +76,6 @@ def _scope(company: Company, options: dict[str, Any]) -> Scope:
     if channel is None:
         raise CommandError(f"{company.slug} has no channel {options['channel']!r}", returncode=2)
     return Scope(company.pk, channel.pk, first, last)
-
-
-def _day(name: str, text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise CommandError(f"--{name} {text!r} is not a day (YYYY-MM-DD)", returncode=2) from None
 
 
 def _as_json(tally: Tally, *, dry_run: bool) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from inventory import document_files, documents
 from salessync.core.models import Company
 from salessync.core.problems import Refused
+from salessync.management.arguments import text_of
+from salessync.management.refusing import refuse
 from salessync.setup import COMPANY
 
 
@@ -34,19 +36,14 @@ class Command(BaseCommand):
         company = Company.objects.filter(slug=COMPANY).first()
         if company is None:
             raise CommandError("there is no company yet: run `manage.py bootstrap` first", returncode=2)
-        try:
-            text = options["file"].read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']} cannot be read: {error}", returncode=2) from None
+        text = text_of(options["file"])
         try:
             done = getattr(documents, options["kind"])(
                 company=company, lines=document_files.lines_of(text, company), actor="command", reason=options["reason"],
                 reference=options["reference"], **{name: options[name] for name in wanted},
             )  # fmt: skip
         except Refused as refused:
-            for problem in refused.problems:
-                self.stderr.write(str(problem))
-            raise CommandError(f"nothing was recorded: {len(refused.problems)} problems", returncode=1) from None
+            refuse(self, refused, as_json=False, done="recorded")
         self._tell(done, options["reference"], as_json=options["json"])
 
     def _tell(self, done: documents.Recorded, reference: str, *, as_json: bool) -> None:

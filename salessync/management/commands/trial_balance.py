@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from ledger import balances, reports
 from ledger.reports import BalanceRow, Totals, trial
 from salessync.core.money import to_major
+from salessync.management.arguments import day_of
 from salessync.management.company import add_company, company_of
 
 HEADINGS = ("Account", "", "Debit", "Credit", "Balance")
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         add_company(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        as_of = _day(options["as_of"])
+        as_of = day_of("--as-of", options["as_of"])
         company = company_of(options)
         balances.catch_up(company, progress=lambda done, of: self.stderr.write(f"{done:,} of {of:,} entries added up"))
         rows = reports.trial_balance(company=company, as_of=as_of)
@@ -36,13 +37,6 @@ class Command(BaseCommand):
             raise CommandError(
                 f"the books do not balance: {to_major(totals.base, company.base_currency)}", returncode=1
             )
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise CommandError(f"--as-of {text!r} is not a day (YYYY-MM-DD)", returncode=2) from None
 
 
 def _as_json(rows: list[BalanceRow], totals: Totals, base: str, as_of: date | None) -> dict[str, Any]:
