@@ -30,7 +30,7 @@ from channels.condition import State
 from channels.models import Channel, Reading
 from salessync.core import dates
 from salessync.core.crypto import UnableToDecrypt
-from salessync.core.models import Company
+from salessync.core.forms import only_company
 from salessync.core.screens import AuditedAdmin, ListAdmin, actor, between, moment, note
 
 CONDITION_COLOURS = {
@@ -221,8 +221,7 @@ class ChannelAdmin(AuditedAdmin, ListAdmin):
         return [(n, {**o, "fields": _without(o["fields"], WRITTEN)}) for n, o in self.fieldsets]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        companies = list(Company.objects.values_list("pk", flat=True)[:2])
-        return {"company": companies[0]} if len(companies) == 1 else {}
+        return only_company()
 
     def has_delete_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
         return False  # its sales and postings name it for ever

@@ -15,8 +15,8 @@ from channels import payload as payloads
 from channels.adapters.csv.mapping import KEYS
 from channels.adapters.csv.words import FIELDS, LINE, TENDER, TRANSACTION, WORDS
 from channels.models import Channel, Mapping
+from salessync.core.forms import only_company
 from salessync.core.json_lines import JsonLine, json_lines
-from salessync.core.models import Company
 from salessync.core.problems import Problem, Refused
 from salessync.core.screens import AuditedAdmin, ListAdmin, moment
 
@@ -193,8 +193,7 @@ class MappingAdmin(AuditedAdmin, ListAdmin):
         return ("company",) if obj else ()
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        companies = list(Company.objects.values_list("pk", flat=True)[:2])
-        return {"body": EXAMPLE} | ({"company": companies[0]} if len(companies) == 1 else {})
+        return {"body": EXAMPLE} | only_company()
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection
 from decimal import ROUND_FLOOR, Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django import forms
 from django.db import connection
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from inventory.admin import cells
 from inventory.models import Component, Product
+from salessync.core.forms import Alone
 
 LOCK = 7242  # pg_advisory_xact_lock's class for companies: two people cannot close one circle from its two ends
 
@@ -100,7 +100,7 @@ class ComponentForm(forms.ModelForm):
         return quantity
 
 
-class ComponentInline(TabularInline):
+class ComponentInline(Alone, TabularInline):
     """A product with parts is a bundle: it has no stock of its own, its parts are sold."""
 
     model = Component
@@ -114,6 +114,3 @@ class ComponentInline(TabularInline):
     extra = 0
     hide_title = True
     formfield_overrides = cells.UNITS
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return cells.alone(super().formfield_for_dbfield(db_field, request, **kwargs))

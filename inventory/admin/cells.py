@@ -73,14 +73,6 @@ class UnitsField(forms.DecimalField):
 UNITS = {DecimalField: {"form_class": UnitsField}}
 
 
-def alone(field: Any) -> Any:
-    """Without the buttons that lead to other objects' forms."""
-    for may in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
-        if hasattr(getattr(field, "widget", None), may):
-            setattr(field.widget, may, False)
-    return field
-
-
 # --- causes
 
 

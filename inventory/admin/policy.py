@@ -15,12 +15,13 @@ from channels.models import Channel
 from inventory import availability
 from inventory.admin import cells
 from inventory.models import ChannelLocation, StockPolicy
+from salessync.core.forms import Alone
 from salessync.core.screens import AuditedAdmin, ListAdmin, moment, quantity
 
 LONGEST = 60  # of a location's name
 
 
-class OfChannelAdmin(AuditedAdmin, ListAdmin):
+class OfChannelAdmin(Alone, AuditedAdmin, ListAdmin):
     """A setting of a channel, which stays the one it was made for."""
 
     list_select_related = ("channel",)
@@ -28,9 +29,6 @@ class OfChannelAdmin(AuditedAdmin, ListAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, *(("channel",) if obj else ()))
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return cells.alone(super().formfield_for_dbfield(db_field, request, **kwargs))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

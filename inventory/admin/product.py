@@ -8,9 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from inventory import levels
-from inventory.admin import cells, stock_page
+from inventory.admin import stock_page
 from inventory.admin.bundle import ComponentInline
 from inventory.models import Component, Product
+from salessync.core.forms import Alone
 from salessync.core.money import MoneyError, to_major, to_minor
 from salessync.core.screens import AuditedAdmin, ListAdmin, money
 
@@ -62,7 +63,7 @@ class ProductForm(forms.ModelForm):
 
 
 @admin.register(Product)
-class ProductAdmin(AuditedAdmin, ListAdmin):
+class ProductAdmin(Alone, AuditedAdmin, ListAdmin):
     """The catalogue."""
 
     form = ProductForm
@@ -86,9 +87,6 @@ class ProductAdmin(AuditedAdmin, ListAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
         return False  # its movements name it for ever
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return cells.alone(super().formfield_for_dbfield(db_field, request, **kwargs))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **kwargs: Any

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from ledger import periods, readiness
 from ledger.admin import by_hand, going_live
 from ledger.models import PeriodChange
+from salessync.core.forms import DayInput
 from salessync.core.models import Company
 from salessync.core.problems import Refused
 from salessync.core.screens import ReadOnlyAdmin, actor, money
@@ -25,12 +26,6 @@ from salessync.core.screens import ReadOnlyAdmin, actor, money
 HISTORY = 200
 PERMISSION = "ledger.change_periodchange"
 AHEAD = timedelta(hours=14)  # the first zone in which a day begins
-
-
-class DayInput(UnfoldAdminTextInputWidget):
-    """The browser's own picker."""
-
-    input_type = "date"
 
 
 class ThroughForm(forms.Form):

@@ -21,6 +21,7 @@ from ledger.reports import catalog, general_ledger, writing
 from ledger.reports.catalog import CATALOG, Asked, CannotReport, Definition
 from ledger.reports.general_ledger import Place
 from ledger.reports.report import Column, Kind, Report
+from salessync.core.forms import DayInput
 from salessync.core.models import Company
 from salessync.core.screens import money
 
@@ -54,12 +55,6 @@ def _for(site: AdminSite, view: Any) -> Any:
         return view(site, request, **more)
 
     return allowed
-
-
-class DayInput(UnfoldAdminTextInputWidget):
-    """The browser's own picker."""
-
-    input_type = "date"
 
 
 class ReportForm(forms.Form):

@@ -25,6 +25,7 @@ from ledger.admin.rule_forms import EndForm, RuleForm, proposals
 from ledger.mapping import Rules
 from ledger.models import AccountRule
 from ledger.rebuild import Scope
+from salessync.core.forms import Alone, only_company
 from salessync.core.models import AuditRow, Company
 from salessync.core.screens import ListAdmin, actor, link
 
@@ -76,7 +77,7 @@ def state_of(rule: AccountRule, today: date) -> tuple[str, str]:
 
 
 @admin.register(AccountRule)
-class AccountRuleAdmin(ListAdmin):
+class AccountRuleAdmin(Alone, ListAdmin):
     """Where a leg goes instead of the chart's account. A rule is never edited: it is ended, and another one made."""
 
     form = RuleForm
@@ -104,17 +105,8 @@ class AccountRuleAdmin(ListAdmin):
 
     # --- a new one
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        for may in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
-            if hasattr(getattr(field, "widget", None), may):
-                setattr(field.widget, may, False)
-        return field
-
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        companies = list(Company.objects.values_list("pk", flat=True)[:2])
-        initial = {"company": companies[0]} if len(companies) == 1 else {}
-        return initial | super().get_changeform_initial_data(request)
+        return only_company() | super().get_changeform_initial_data(request)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):

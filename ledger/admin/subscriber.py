@@ -18,7 +18,7 @@ from ledger import subscribing
 from ledger.models import Subscriber
 from ledger.topics import TOPICS
 from salessync.core.crypto import UnableToDecrypt
-from salessync.core.models import Company
+from salessync.core.forms import only_company
 from salessync.core.problems import Refused
 from salessync.core.screens import ListAdmin, actor, moment
 
@@ -62,8 +62,7 @@ class SubscriberAdmin(ListAdmin):
         return False  # it is disabled instead
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        companies = list(Company.objects.values_list("pk", flat=True)[:2])
-        return {"company": companies[0]} if len(companies) == 1 else {}
+        return only_company()
 
     def get_fields(self, request: HttpRequest, obj: Subscriber | None = None) -> tuple[str, ...]:
         return ("company", "url", "told_of") if obj else ("company", "url", "topics")

@@ -16,7 +16,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from salessync.api import clients
-from salessync.core.models import ApiClient, ApiSecret, Company
+from salessync.core.forms import only_company
+from salessync.core.models import ApiClient, ApiSecret
 from salessync.core.screens import AuditedAdmin, ListAdmin, actor, moment
 
 STATE_COLOURS = {"live": "success", "expired": "warning", "revoked": "danger"}
@@ -57,8 +58,7 @@ class ApiClientAdmin(AuditedAdmin, ListAdmin):
         return ("company", "name") if obj else ()  # the audit trail knows it by them
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        companies = list(Company.objects.values_list("pk", flat=True)[:2])
-        return {"company": companies[0]} if len(companies) == 1 else {}
+        return only_company()
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiClient | None = None) -> bool:
         return False  # it is revoked instead

@@ -13,17 +13,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import TextFilter
-from unfold.widgets import UnfoldAdminTextInputWidget
 
+from salessync.core.forms import DayInput
 from tax.rates import wording
 
 DAY = timedelta(days=1)
-
-
-class DayInput(UnfoldAdminTextInputWidget):
-    """The browser's own picker."""
-
-    input_type = "date"
 
 
 class DaysInput(MultiWidget):

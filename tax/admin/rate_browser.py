@@ -13,11 +13,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from salessync.core.forms import DayInput
 from salessync.core.money import MINOR_DIGITS
 from salessync.core.problems import Problem, Refused
 from salessync.core.screens import quantity
 from tax.admin import days
-from tax.admin.days import DayInput
 from tax.admin.verdicts import treatment
 from tax.law.categories import GOODS, categories
 from tax.law.places import Place, Site, UnknownPlace, site_of
