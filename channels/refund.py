@@ -4,6 +4,8 @@ from typing import Literal
 
 from channels.record import Amount, Identifier, Number, Part, Record, Signed, Tax, TenderType, Text
 
+GIVES_BACK = frozenset({"pending", "succeeded"})  # states of a refund that gives back; failed and cancelled ones do not
+
 
 class RefundLine(Part, kw_only=True, gc=False):
     """`line` names the sale's line; an amount-only refund has one `adjustment` line, signed."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from channels.family import SAYS_PAID, captured, stands
-from channels.refund import Refund, RefundLine, RefundTender
+from channels.refund import GIVES_BACK, Refund, RefundLine, RefundTender
 from channels.sale import CAPTURED, Line, Sale, Tender
 from ledger import accounts
 from ledger.legs import Leg, Legs, Owed, Policy, TaxKey
@@ -21,8 +21,6 @@ from ledger.sale_recipe import (
 )
 from salessync.core.money import scale
 from tax.codes import same_tax
-
-COUNTS = frozenset({"pending", "succeeded"})  # refunds that give back; failed and cancelled ones do not
 
 K = TypeVar("K")
 
@@ -60,7 +58,7 @@ class Refunds:
 
     def legs(self, refund: Refund) -> Legs:
         """Dr returns, allowances, tax, liabilities · Cr what the money went back by."""
-        if refund.status not in COUNTS or (self.sale and not self.sale_stands and not refund.totals.total):
+        if refund.status not in GIVES_BACK or (self.sale and not self.sale_stands and not refund.totals.total):
             return []
         inclusive = refund.tax_inclusive or self._prices_include_tax(refund)
         legs: Legs = []

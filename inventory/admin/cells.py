@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter, RangeDateFilter
 from unfold.utils import parse_date_str
 
-from channels.models import Channel, Transaction
+from channels.admin.sales import ChannelFilter
 from inventory.models import Level, Movement, Product, Reservation
 from inventory.shown import plain
 from salessync.core.screens import link, moment, money, quantity, remembered
@@ -95,36 +95,12 @@ def cause(movement: Movement) -> str:
     return "opening stock" if movement.kind == Movement.Kind.OPENING else ""
 
 
-def with_sales(rows: Iterable[Any]) -> None:
-    """Attach to each row its sale: None where no sale is known for it."""
-    rows = list(rows)
-    found = Transaction.objects.select_related("channel").in_bulk([row.transaction_id for row in rows])
-    for row in rows:
-        row.sale = found.get(row.transaction_id)
-
-
 def sale_link(row: Any) -> str:
     """The sale with its channel."""
     return link("channels_transaction", row.sale.pk, f"{row.sale.channel}: {row.sale}") if row.sale else ""
 
 
 # --- filters
-
-
-class ChannelFilter(DropdownFilter):
-    """By the channel's id, wherever the row keeps it."""
-
-    title = "channel"
-    parameter_name = "channel"
-    column = "channel_id"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(pk), slug) for pk, slug in Channel.objects.order_by("slug").values_list("pk", "slug")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value() or ""
-        known = value in dict(self.lookup_choices)
-        return queryset.filter(**{self.column: int(value)}) if known else queryset
 
 
 class ListingChannelFilter(ChannelFilter):

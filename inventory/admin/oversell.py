@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from channels.admin.sales import with_sales
 from inventory import oversells
 from inventory.admin import cells
 from inventory.models import Oversell
@@ -141,11 +142,11 @@ class OversellAdmin(PageAdmin):
     # --- what the pages show
 
     def page(self, request: HttpRequest, obj: Oversell) -> dict[str, Any]:
-        cells.with_sales([obj])
+        with_sales([obj])
         may = self.has_decide_permission(request)
         others = Oversell.objects.filter(level=obj.level_id, resolved_at=None).exclude(pk=obj.pk)
         same_level = list(others.order_by("-pk")[:50])
-        cells.with_sales(same_level)
+        with_sales(same_level)
         return {
             "oversell": obj,
             "product": cells.product_link(obj.level.product),
@@ -166,7 +167,7 @@ class OversellAdmin(PageAdmin):
         return super().get_queryset(request).select_related("level__product")
 
     def enrich(self, rows: list[Oversell]) -> None:
-        cells.with_sales(rows)
+        with_sales(rows)
 
     @admin.display(description="no.")
     def number(self, oversell: Oversell) -> int:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
+from channels.admin.sales import with_sales
 from channels.models import Transaction
 from inventory import reservations
 from inventory.admin import cells
@@ -84,7 +85,7 @@ class ReservationAdmin(PageAdmin):
             Movement.objects.filter(reservation_id=obj.pk).select_related("product").order_by("id")[: 2 * LINES]
         )
         is_open = obj.state in OPEN
-        cells.with_sales([obj])
+        with_sales([obj])
         return {
             "reservation": obj,
             "colour": STATE_COLOURS[obj.state],

@@ -7,6 +7,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 from psycopg.errors import QueryCanceled
 
+from channels.admin.sales import with_sales
 from inventory import availability
 from inventory.admin import cells, push_state
 from inventory.admin.bundle import leaves
@@ -145,7 +146,7 @@ def _oversells(product: Product) -> list[tuple[Any, ...]]:
     rows = list(
         Oversell.objects.filter(level__product=product, resolved_at=None).select_related("level").order_by("-id")[:ROWS]
     )
-    cells.with_sales(rows)
+    with_sales(rows)
     now = timezone.now()
     return [
         (link("inventory_oversell", row.pk, f"short by {quantity(row.short)}"), row.level.location, cells.sale_link(row),

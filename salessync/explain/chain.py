@@ -182,7 +182,12 @@ def _members(family: dict[int, Transaction], tenders: Iterable[Tender]) -> list[
     taxes = _grouped(TaxLine.objects.filter(transaction__in=family).order_by("transaction_id", "position"))
     movements = _grouped(Movement.objects.filter(transaction__in=family).select_related("product").order_by("id"))
     by_owner = _grouped(tenders)
-    assessments = {a.transaction_id: a for a in Assessment.objects.filter(transaction_id__in=family).order_by("id")}
+    latest = (
+        Assessment.objects.filter(transaction_id__in=family)
+        .order_by("transaction_id", "-id")
+        .distinct("transaction_id")
+    )
+    assessments = {a.transaction_id: a for a in latest.defer("lines", "warnings")}
     return [
         Member(
             t, lines.get(id_, []), by_owner.get(id_, []), taxes.get(id_, []), movements.get(id_, []), assessments.get(id_)

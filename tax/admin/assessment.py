@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, TextFilter
 from unfold.decorators import display
 
-from channels.models import Channel, Transaction
+from channels.admin.sales import ChannelFilter, with_sales
 from salessync.core.screens import PageAdmin, link, money
 from tax.admin import days, side_by_side
 from tax.admin.verdicts import COLOURS, VERDICTS, treatment, verdict
@@ -34,21 +34,6 @@ class VerdictFilter(DropdownFilter):
         return queryset.filter(verdict="" if value == "none" else value) if known else queryset
 
 
-class ChannelFilter(DropdownFilter):
-    """By id, since the tables of tax keep no more of it."""
-
-    title = "channel"
-    parameter_name = "channel"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(pk), slug) for pk, slug in Channel.objects.order_by("slug").values_list("pk", "slug")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value() or ""
-        known = dict(self.lookup_choices)
-        return queryset.filter(channel_id=int(value)) if value in known else queryset
-
-
 class PlaceFilter(TextFilter):
     """US, or US-NY."""
 
@@ -56,18 +41,11 @@ class PlaceFilter(TextFilter):
     parameter_name = "place"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        text = (self.value() or "").strip().replace("\x00", "")
+        text = (self.value() or "").strip()
         country, _, region = text.partition("-")
         if country:
             queryset = queryset.filter(country=country.upper())
         return queryset.filter(region__iexact=region) if region else queryset
-
-
-def with_sales(rows: list[Any]) -> None:
-    """Attach the sale of each row, and with it the channel."""
-    found = Transaction.objects.select_related("channel").in_bulk([row.transaction_id for row in rows])
-    for row in rows:
-        row.sale = found.get(row.transaction_id)
 
 
 def channel_name(row: Any) -> str:

@@ -45,7 +45,7 @@ class CodeFilter(TextFilter):
     title, parameter_name = "code", "code"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> QuerySet[Dataset]:
-        value = (self.value() or "").strip().replace("\x00", "")
+        value = (self.value() or "").strip()
         return queryset.filter(code__icontains=value) if value else queryset
 
 

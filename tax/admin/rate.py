@@ -21,7 +21,7 @@ class _Below(TextFilter):
     column, separator = "", ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[RateFact]) -> QuerySet[RateFact]:
-        value = (self.value() or "").strip().replace("\x00", "")
+        value = (self.value() or "").strip()
         if not value:
             return queryset
         return queryset.filter(
@@ -43,7 +43,7 @@ class TaxFilter(TextFilter):
     title, parameter_name = "tax", "tax"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[RateFact]) -> QuerySet[RateFact]:
-        value = (self.value() or "").strip().replace("\x00", "")
+        value = (self.value() or "").strip()
         return queryset.filter(tax__iexact=value) if value else queryset
 
 

@@ -48,15 +48,28 @@ class Wanted(NamedTuple):
 def assess(works: Sequence[FamilyWork], stored: Stored) -> None:
     """Every changed sale and refund of the batch, and the refunds that waited for a sale that has come."""
     changed = {a.transaction_id for a in stored.accepted}
-    rows = compute([w for work in works for w in _wanted(work, changed, stored.created)], books.current())
+    wanted = [w for work in works for w in _wanted(work, changed, stored.created)]
+    if not wanted:
+        return
+    rows = compute(wanted, books.current())
     differences.note(
         write(rows, new=stored.created), known_before={row.transaction_id for row in rows} - stored.created
     )
 
 
-def _wanted(work: FamilyWork, changed: set[int], created: set[int]) -> Iterator[Wanted]:
+def sales_of(works: Iterable[FamilyWork]) -> list[Wanted]:
+    """The sale of each family that reaches the books."""
+    return [Wanted(work, sale) for work in works if (sale := _sale_of(work)) is not None]
+
+
+def _sale_of(work: FamilyWork) -> Member | None:
     sale = work.family.sale
-    if sale is None or not isinstance(sale.record, Sale) or not work.channel.posts(sale.record):
+    return sale if sale is not None and isinstance(sale.record, Sale) and work.channel.posts(sale.record) else None
+
+
+def _wanted(work: FamilyWork, changed: set[int], created: set[int]) -> Iterator[Wanted]:
+    sale = _sale_of(work)
+    if sale is None:
         return
     if sale.transaction_id in changed:
         yield Wanted(work, sale)
@@ -163,7 +176,7 @@ def _circumstances(
 def _has_certificate(sale: Sale, seller: SellerFacts, here: Place | None, book: RateBook) -> bool:
     """For the place where the sale is taxed."""
     place = asking.place_of(sale.jurisdiction) or here
-    if sale.customer is None or sale.customer.ref is None or place is None:
+    if sale.customer is None or place is None or not seller.has_certificates(sale.customer.ref):
         return False
     try:
         codes = site_of(place, book, sale.business_date).jurisdictions

@@ -11,13 +11,11 @@ from typing import NamedTuple
 from django.db import transaction
 
 from channels import families
-from channels.sale import Sale
 from salessync.core import bulk
 from salessync.core.locks import lock_families, lock_payouts
 from salessync.core.models import Company
 from tax.assessment import assessing, differences
 from tax.assessment.assessed import Row
-from tax.assessment.assessing import Wanted
 from tax.models import Dataset
 from tax.rates import books
 from tax.rates.books import Book
@@ -95,12 +93,7 @@ def _piece(company_id: int, keys: list[str], book: Book, post: bool, tally: Tall
     if post:
         lock_payouts([company_id], exclusive=False)
         lock_families(keys)
-    wanted = [
-        Wanted(work, work.family.sale)
-        for work in families.stored(keys, [])
-        if work.family.sale is not None and isinstance(work.family.sale.record, Sale)
-        and work.channel.posts(work.family.sale.record)
-    ]  # fmt: skip
+    wanted = assessing.sales_of(families.stored(keys, []))
     rows = assessing.compute(wanted, book, notes_unmapped=post)
     before = _before([row.transaction_id for row in rows])
     tally.looked_at += len(rows)

@@ -4,18 +4,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from channels.refund import Refund, RefundLine
+from channels.refund import GIVES_BACK, Refund, RefundLine
 from channels.sale import Line, Sale
 from tax.assessment.assessed import Assessed, taxes_charged, where
 from tax.engine.refunds import cumulative_part
-
-COUNTS = frozenset({"pending", "succeeded"})  # refunds that give back; failed and cancelled ones do not
 
 
 def assess(sale: Sale, refunds: Sequence[Refund]) -> list[Assessed | None]:
     """One for each refund, in the order in which they happened; None for those that give nothing back."""
     before = _Before(sale)
-    return [before.take(refund) if refund.status in COUNTS else None for refund in refunds]
+    return [before.take(refund) if refund.status in GIVES_BACK else None for refund in refunds]
 
 
 class _Before:

@@ -12,13 +12,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from channels import families
-from channels.sale import Sale
 from salessync.core import bulk
 from salessync.core.locks import lock_families, lock_payouts
 from salessync.core.problems import Problem
 from tax.assessment import asking, assessing, consulting, differences
 from tax.assessment.assessed import Row, of_quote
-from tax.assessment.assessing import Asked, Wanted
+from tax.assessment.assessing import Asked
 from tax.assessment.consulting import Consulted
 from tax.models import TaxSetting
 from tax.providers.answers import result_of
@@ -68,11 +67,7 @@ def _due(setting: TaxSetting) -> list[str]:
 
 def _ask(setting: TaxSetting, keys: Sequence[str]) -> int:
     book = books.current()
-    wanted = [
-        Wanted(work, work.family.sale)
-        for work in families.stored(keys, [])
-        if work.family.sale is not None and isinstance(work.family.sale.record, Sale)
-    ]
+    wanted = assessing.sales_of(families.stored(keys, []))
     asked = [one for one in assessing.requests(wanted, book, notes_unmapped=False) if isinstance(one, Asked)]
     answers = consulting.consult_all(
         setting, [asking.as_json(one.request) for one in asked], book=book.book, now=timezone.now()

@@ -189,6 +189,9 @@ class BoundaryIndex:
                 rows = self._zips[row.zip5] = array("i")
             rows.extend(packed(row.low, row.high, row.is_exact, row.starts, row.ends, number))
 
+    def prefetch(self, postcodes: Iterable[str]) -> None:
+        """All are here."""
+
     def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Locality | None:
         """The city's name does not decide: places of one name lie in several jurisdictions."""
         state, found = f"US-{region}", parse_zip(postcode)

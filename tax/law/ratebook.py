@@ -119,6 +119,9 @@ class Localities(Protocol):
 
     def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Locality | None: ...
 
+    def prefetch(self, postcodes: Iterable[str]) -> None:
+        """Many at once, before they are asked for one by one; nothing where all is known already."""
+
 
 class Applicable(msgspec.Struct, frozen=True):
     """What applies to a category at a place on a day. `treatment` of goods that bear no tax says why."""

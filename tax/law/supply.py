@@ -55,7 +55,7 @@ def _supply(parties: Parties, book: RateBook, on: date) -> Supply:
         if origin is None or not parties.place.country or country_code(parties.place.country, book) in book.countries:
             raise
         return _export(None, parties.place.country, is_digital=parties.is_digital)
-    found = _between(parties, origin, site, book, on)
+    found = _between(parties, origin, site, on)
     if found.treatment is None and parties.is_exempt:
         found = msgspec.structs.replace(found, treatment="exempt")
     if parties.collector == "marketplace" and found.treatment is None:
@@ -74,7 +74,7 @@ def _origin(ship_from: Place | None, book: RateBook, on: date) -> Site | None:
         return None
 
 
-def _between(parties: Parties, origin: Site | None, site: Site, book: RateBook, on: date) -> Supply:
+def _between(parties: Parties, origin: Site | None, site: Site, on: date) -> Supply:
     ship_from = parties.ship_from
     abroad = ship_from is not None and ship_from.country and (origin is None or _is_apart(origin, site))
     if site.is_outside and site.territory is not None:

@@ -9,16 +9,6 @@ from tax.engine.document import LineResult, Result, Taxed
 from tax.engine.formula import Tax
 from tax.quoting.answer import as_answer
 
-# the strongest of its lines' is the document's
-_PRECEDENCE = (
-    "taxable", "tax_holiday", "reverse_charge", "export_zero", "marketplace_collected", "not_registered", "zero", "exempt",
-)  # fmt: skip
-
-
-def strongest(treatments: Sequence[str]) -> str:
-    """One word for a document, or for a line with several taxes."""
-    return next((treatment for treatment in _PRECEDENCE if treatment in treatments), "out_of_scope")
-
 
 def line_of(price: int, tax: int, taxes: Sequence[Taxed], *, is_inclusive: bool) -> LineResult:
     """A line by its price with or without the tax; minor units."""

@@ -18,7 +18,7 @@ from tax.engine.document import LineResult, Taxed
 from tax.engine.formula import Tax
 from tax.engine.rounding import Rounder, Rounding, exactly, spread
 from tax.law.categories import category_of
-from tax.providers.answers import answer_of, line_of, nothing, strongest
+from tax.providers.answers import answer_of, line_of, nothing
 from tax.providers.priced import Asked, Item, asked_of
 from tax.providers.provider import (
     ACCESS_REFUSED,
@@ -30,6 +30,7 @@ from tax.providers.provider import (
     refused,
 )
 from tax.providers.refunds import refund_of
+from tax.quoting.answer import strongest
 
 CATEGORY = {
     "goods.clothing": "clothing", "goods.footwear": "clothing", "food.grocery": "groceries", "medicine.rx": "prescription_drugs",

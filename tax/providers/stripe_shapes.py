@@ -8,20 +8,19 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from channels.adapters.stripe.words import DIGITS as UNLIKE_ISO
 from salessync.core.problems import Problem
 from tax.engine.document import LineResult, Taxed
 from tax.engine.formula import Tax
-from tax.law.categories import category_of
+from tax.law.categories import category_of, code_of
 from tax.law.places import Place
-from tax.law.seed import rows
 from tax.law.tax_numbers import EU
-from tax.providers.answers import answer_of, line_of, strongest
+from tax.providers.answers import answer_of, line_of
 from tax.providers.priced import Asked, Item
 from tax.providers.provider import Json, refused
+from tax.quoting.answer import strongest
 
 Form = list[tuple[str, str]]
 
@@ -160,22 +159,15 @@ def _code(item: Item, warnings: list[Problem]) -> str:
     if re.fullmatch(r"txcd_\d{8}", item.category):
         return item.category
     category = category_of(item.category)
-    code = category.code if category else ""
-    while code and code not in _codes():
-        code = code.rpartition(".")[0]
-    if not code:
+    code = code_of(category.code, "stripe") if category else None
+    if code is None:
         warnings.append(
             Problem(
                 "CATEGORY_WITHOUT_CODE", f"{item.path}category",
                 f"Stripe has no code for {item.category[:60]!r} that we know: it was asked about goods in general",
             )
         )  # fmt: skip
-    return _codes().get(code, GENERAL)
-
-
-@cache
-def _codes() -> dict[str, str]:
-    return {row["code"]: row["stripe"].split("|")[0] for row in rows("categories.csv") if row["stripe"]}
+    return code or GENERAL
 
 
 # --- the answer

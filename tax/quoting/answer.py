@@ -1,11 +1,21 @@
 """A computed document as the JSON answer of `quote_tax`. Pure: amounts are decimal strings in major units."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
 from salessync.core.problems import Problem
 from tax.engine.document import LineResult, Result, Taxed
+
+# the strongest of its lines' is the document's
+_PRECEDENCE = (
+    "taxable", "tax_holiday", "reverse_charge", "export_zero", "marketplace_collected", "not_registered", "zero", "exempt",
+)  # fmt: skip
+
+
+def strongest(treatments: Collection[str]) -> str:
+    """One word for a document, or for a line with several taxes."""
+    return next((treatment for treatment in _PRECEDENCE if treatment in treatments), "out_of_scope")
 
 
 class Writer:

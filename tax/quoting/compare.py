@@ -39,9 +39,9 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 _MATCH = Verdict("match")
 
 
-def tolerance(result: Result, configured: Decimal = Decimal(0)) -> Decimal:
+def tolerance(result: Result) -> Decimal:
     """One step for each tax of each line, since any of them may have been rounded the other way; major units."""
-    return max(result.step * max(1, sum(len(line.taxes) for line in result.lines)), configured)
+    return result.step * max(1, sum(len(line.taxes) for line in result.lines))
 
 
 def compare(
@@ -70,14 +70,13 @@ def compare(
             return _unregistered(charged)
         if not difference:
             return _MATCH
-        base = sum(_taxable(line) for line in result.lines) * result.step
         if abs(difference) <= tolerance(result) and bool(computed) == bool(charged):
             return _said("rounding_only", f"the channel's tax differs by {difference}, which rounding explains")
         one_sided = _one_sided(result, charged_lines)
         if one_sided is not None and charged:
             return one_sided
         if not charged:
-            return _nothing_charged(computed, result, is_resolved)
+            return _nothing_charged(computed, is_resolved)
         left_out = _left_out(result, charged)
         if left_out is not None:
             return left_out
@@ -99,11 +98,11 @@ def compare(
 
 def _unregistered(charged: Decimal) -> Verdict:
     if not charged:
-        return Verdict("match")
+        return _MATCH
     return _said("not_registered_but_charged", f"the channel charged {charged} where the seller is not registered")
 
 
-def _nothing_charged(computed: Decimal, result: Result, is_resolved: bool) -> Verdict:
+def _nothing_charged(computed: Decimal, is_resolved: bool) -> Verdict:
     if is_resolved:
         return _said("registered_but_not_charged", f"the channel charged nothing where {computed} is due")
     return _said("taxability_mismatch", f"the channel charged nothing where {computed} is due")
@@ -143,13 +142,18 @@ def _differing(result: Result, charged: Decimal, by_line: Sequence[Decimal | Non
     apart = [
         (line, theirs)
         for line, theirs in zip(result.lines, by_line, strict=False)
-        if theirs is not None and abs(theirs - line.tax * result.step) > result.step * max(1, len(line.taxes))
+        if theirs is not None and _is_apart(line, theirs, result.step)
     ]
     if not apart:
         return result, charged
     lines = [line for line, _ in apart]
     net, tax = sum(line.net for line in lines), sum(line.tax for line in lines)
     return Result(result.step, net, tax, net + tax, lines), sum((theirs for _, theirs in apart), Decimal(0))
+
+
+def _is_apart(line: LineResult, theirs: Decimal, step: Decimal) -> bool:
+    """Whether the channel's tax of the line is another than ours, beyond a step for each of its taxes."""
+    return abs(theirs - line.tax * step) > step * max(1, len(line.taxes))
 
 
 def _by_rate(
@@ -169,9 +173,7 @@ def _by_rate(
 def _one_sided(result: Result, charged: Sequence[Decimal | None]) -> Verdict | None:
     """A line that bears tax on one side only."""
     for number, (line, theirs) in enumerate(zip(result.lines, charged, strict=False)):
-        if theirs is None or abs(theirs - line.tax * result.step) <= result.step * max(1, len(line.taxes)):
-            continue
-        if not theirs or not line.tax:
+        if theirs is not None and _is_apart(line, theirs, result.step) and (not theirs or not line.tax):
             who = "did not tax" if line.tax else "taxed"
             return _said(
                 "taxability_mismatch",

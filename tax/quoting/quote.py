@@ -12,7 +12,7 @@ from tax.engine.formula import Tax, UnusableTaxes
 from tax.law.places import Site
 from tax.law.ratebook import RateBook
 from tax.law.seed import seed
-from tax.quoting.answer import as_answer
+from tax.quoting.answer import as_answer, strongest
 from tax.quoting.compare import Verdict, compare
 from tax.quoting.request import Adjustment, Reduction, Request, RequestShipping, read
 from tax.quoting.request_rules import applied, holds_for
@@ -23,9 +23,6 @@ _TREATMENT_OF = {
     "reverse-charge": "reverse_charge", "exempt": "exempt", "zero": "zero", "export": "export_zero",
     "outside-scope": "out_of_scope", "gift-card": "out_of_scope",
 }  # fmt: skip
-_PRECEDENCE = (
-    "taxable", "tax_holiday", "reverse_charge", "export_zero", "marketplace_collected", "not_registered", "zero", "exempt",
-)  # fmt: skip
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -202,7 +199,7 @@ def _treatment(request: Request, found: Found | None, result: Result, by_line: S
         return "marketplace_collected"
     if found is None and request.is_exempt and not result.tax:
         return "exempt"
-    return next((treatment for treatment in _PRECEDENCE if treatment in seen), "out_of_scope")
+    return strongest(seen)
 
 
 def _line_treatment(line: LineResult, given: str | None, category: str) -> str:

@@ -81,20 +81,15 @@ def resolve(request: Request, book: RateBook) -> Found:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=8192)
-def _category(name: str) -> Category | None:
-    return category_of(name)
-
-
 def _is_digital(category: str) -> bool:
-    found = _category(category)
+    found = category_of(category)
     return found is not None and (found.code.split(".")[0] == "digital" or found.code == "books.ebook")
 
 
 def _within_limit(request: Request, decided: Supply, limit: ImportLimit, book: RateBook) -> Supply:
     """The supply as it is, or at the border where the consignment is worth too much or holds what bears excise."""
     finder = _Finder(request, decided, book, [])
-    if any((category := _category(line.category)) and limit.is_excluded(category.code) for line in request.lines):
+    if any((category := category_of(line.category)) and limit.is_excluded(category.code) for line in request.lines):
         return at_the_border(decided)
     if request.currency not in ("", limit.currency):
         told = Problem(
@@ -123,7 +118,7 @@ class _Finder:
         self._done: dict[str, _Taxation] = {}
 
     def line(self, line: RequestLine) -> tuple[tuple[Tax, ...] | None, str | None]:
-        category = _category(line.category)
+        category = category_of(line.category)
         if category is None or category.code == GOODS:
             self.has_general_goods = True
         if line.taxes is not None:
@@ -162,7 +157,7 @@ class _Finder:
         price = line.amount * line.quantity - line.discount
         if not self._is_inclusive:
             return price
-        return price / (1 + self._recall(_category(line.category) or categories()[GOODS]).rate / 100)
+        return price / (1 + self._recall(category_of(line.category) or categories()[GOODS]).rate / 100)
 
     def taxes(self, category: Category, path: str) -> _Taxation:
         known = self._done.get(category.code)
@@ -265,7 +260,7 @@ def known_rates(request: Request, found: Found, book: RateBook) -> list[KnownRat
     if site is None or on is None:
         return []
     rates: list[KnownRate] = []
-    for category in sorted({c.code for line in request.lines if (c := _category(line.category))} | {GOODS}):
+    for category in sorted({c.code for line in request.lines if (c := category_of(line.category))} | {GOODS}):
         rates += _of_other_days(book, site.jurisdictions, category, on, found.supply.sourcing)
     rates.append(KnownRate(found.standard_rate, "the general rate"))
     return rates + _of_other_categories(book, site.jurisdictions, on) + _origin_rate(request, site, book, on)

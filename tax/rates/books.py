@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from django.db import connection
 
 from salessync.core import bulk
 from tax.law.boundaries import rates_label
-from tax.law.ratebook import DeliveryRule, Locality, Rate, RateBook, Rule
+from tax.law.ratebook import DeliveryRule, Rate, RateBook, Rule
 from tax.law.seed import seed
 from tax.models import BookVersion, Dataset
 from tax.rates import precedence
@@ -20,22 +20,6 @@ from tax.rates.precedence import DELIVERIES, RATES, RULES, Kind
 _KEPT = 3  # books of tens of thousands of rates: the current one, and those that somebody looks back to
 _FACT = "jurisdiction_id, lower(days), upper(days), scope, source, verified_on, confidence, note"
 _building = threading.Lock()
-
-
-class _Shared(StoredLocalities):
-    """By all threads of the process, as the book is."""
-
-    def __init__(self, dataset_ids: Sequence[int]) -> None:
-        super().__init__(dataset_ids)
-        self._one_at_a_time = threading.Lock()
-
-    def prefetch(self, postcodes: Iterable[str]) -> None:
-        with self._one_at_a_time:
-            super().prefetch(postcodes)
-
-    def locate(self, country: str, region: str, postcode: str, city: str, on: date) -> Locality | None:
-        with self._one_at_a_time:
-            return super().locate(country, region, postcode, city, on)
 
 
 class Book(NamedTuple):
@@ -79,7 +63,7 @@ def _built(book_id: int, made_at: datetime) -> RateBook:
 
 def _made(version: str, standing: Sequence[int]) -> RateBook:
     places = seed()
-    localities = _Shared(standing) if _has_boundaries(standing) else None
+    localities = StoredLocalities(standing) if _has_boundaries(standing) else None
     book = RateBook(
         version=version, rates=_rates(standing), rules=_rules(standing), deliveries=_deliveries(standing),
         countries=places.countries.values(), regions=places.regions.values(), territories=places.territories,

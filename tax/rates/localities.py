@@ -82,7 +82,7 @@ class StoredLocalities:
         return found
 
     def _learn(self, ids: set[int]) -> None:
-        unknown = sorted(ids - self._combinations.keys())
+        unknown = sorted(number for number in ids if number not in self._combinations)
         if not unknown:
             return
         with connection.cursor() as cursor:

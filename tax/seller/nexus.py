@@ -14,7 +14,7 @@ from functools import cache
 import msgspec
 
 from salessync.core.money import to_minor
-from tax.law.seed import rows
+from tax.law import seed
 
 EU = "EU"  # one threshold for all its states together
 NEAR = Decimal("0.8")  # of a threshold
@@ -79,10 +79,10 @@ def _all() -> tuple[Threshold, ...]:
         Threshold(
             jurisdiction=row["jurisdiction"], sales=to_minor(row["sales"], row["currency"]), currency=row["currency"],
             transactions=int(row["transactions"]) if row["transactions"] else None, logic=row["logic"], period=row["period"],
-            does_count_marketplaces=row["marketplace"] == "yes", counts=row["counts"], starts=_day(row["from"]), ends=_day(row["to"]),
+            does_count_marketplaces=row["marketplace"] == "yes", counts=row["counts"], starts=seed.day(row["from"]), ends=seed.day(row["to"]),
             source=row["source"], confidence=row["confidence"], note=row["note"],
         )
-        for row in rows("nexus.csv")
+        for row in seed.rows("nexus.csv")
         if row["logic"] != "none"
     )  # fmt: skip
 
@@ -174,7 +174,3 @@ def _back(day: date, months: int) -> date:
     """So many months earlier; the month's last day where it has no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-
-
-def _day(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None

@@ -89,6 +89,10 @@ class SellerFacts:
         places = self._company.places
         return places.get((location or "").casefold()) or places.get("")
 
+    def has_certificates(self, customer: str | None) -> bool:
+        """Whether any certificate of the customer is on file."""
+        return customer in self._certificates
+
     def is_exempt(self, customer: str | None, codes: str | Iterable[str], on: date) -> Certificate | None:
         """The certificate that frees the customer (a record's `customer.ref`) of tax in a jurisdiction on that day, if there is one.
 
