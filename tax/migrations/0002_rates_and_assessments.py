@@ -127,16 +127,15 @@ class Migration(migrations.Migration):
                 (
                     "digest",
                     models.BinaryField(
-                        help_text="SHA-256 of the result: the same one is not written twice", max_length=32
+                        help_text="SHA-256 of the result: one that says what the last said is not written",
+                        max_length=32,
                     ),
                 ),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("transaction_id", "version_id", "provider", "digest"), name="assessment_once"
-                    )
+                "indexes": [
+                    models.Index(fields=["transaction_id", "version_id", "provider", "-id"], name="assessment_of")
                 ],
             },
         ),

@@ -51,15 +51,13 @@ class Assessment(models.Model):
     message = models.CharField(max_length=1000, blank=True)
     lines = models.JSONField()
     warnings = models.JSONField()
-    digest = models.BinaryField(max_length=32, help_text="SHA-256 of the result: the same one is not written twice")
+    digest = models.BinaryField(
+        max_length=32, help_text="SHA-256 of the result: one that says what the last said is not written"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["transaction_id", "version_id", "provider", "digest"], name="assessment_once"
-            )
-        ]
+        indexes = [models.Index(fields=["transaction_id", "version_id", "provider", "-id"], name="assessment_of")]
 
     def __str__(self) -> str:
         return f"assessment {self.pk}"

@@ -53,6 +53,16 @@ def test_a_mapping_that_was_missing(world):
     assert TaxDifference.objects.filter(company=world.company, state="open").count() == 3
 
 
+def test_what_was_said_before_may_be_said_again_after_something_else(world):
+    def mapped(category):
+        mapping.set_rule(company=world.company, matched_by="sku", value="MUG", category=category, actor="anna")
+        return again(world).changed
+
+    assert [mapped("food.grocery"), mapped("goods"), mapped("food.grocery")] == [3, 3, 3]
+    assert Assessment.objects.filter(transaction_id=assessed(world, "S0").transaction_id).count() == 4
+    assert difference(world, "S0").state == "open"
+
+
 def test_only_the_days_that_were_asked_for(world):
     assert again(world, first=date(2026, 9, 2), last=date(2026, 9, 30)).looked_at == 0
 
