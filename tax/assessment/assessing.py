@@ -222,7 +222,8 @@ def write(
     rows: Sequence[Row], *, new: Collection[int] = (), provider: str = "local", is_degraded: bool = False
 ) -> list[tuple[int, Row]]:
     """Store those that say something new, as those of `new` transactions do; returns them with their ids."""
-    rows = _without_repeated(rows, new, provider)
+    if not is_degraded:  # when a service was last away is to be known
+        rows = _without_repeated(rows, new, provider)
     if not rows:
         return []
     ids = bulk.next_ids(Assessment, len(rows))

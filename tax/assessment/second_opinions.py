@@ -1,7 +1,7 @@
 """What an outside service says of sales that were assessed locally, for companies that have one. After the pipeline, never inside of it.
 
 The last assessment decides whether there is a difference. While the service cannot be reached our own rates stand in, marked as
-degraded, and it is asked again later.
+degraded, and it is asked again later. A sale that it refuses for what the sale is it refuses for good.
 """
 
 import time
@@ -21,6 +21,7 @@ from tax.assessment.assessing import Asked
 from tax.assessment.consulting import Consulted
 from tax.models import TaxSetting
 from tax.providers.answers import result_of
+from tax.providers.provider import ACCESS_REFUSED
 from tax.quoting.compare import compare
 from tax.quoting.quote import Quote
 from tax.rates import books
@@ -30,19 +31,22 @@ PIECE = 50
 DAYS = 30  # services have no rates of days long past
 AGAIN = timedelta(hours=1)  # until a service is asked again for what our own rates stood in for
 INSIDE = ("local", "channel")
+MAY_ANSWER_LATER = frozenset({"PROVIDER_UNREACHABLE", "UNKNOWN_PROVIDER", ACCESS_REFUSED})
 
 
 def ask_due(*, seconds: float = 45.0) -> int:
-    """Ask for what nobody asked yet, company by company; returns how many sales got an answer."""
+    """Ask for what nobody asked yet, company by company, each sale once a run; returns how many sales got an answer."""
     deadline, asked = time.monotonic() + seconds, 0
     for setting in TaxSetting.objects.exclude(provider__in=INSIDE).select_related("company"):
-        while time.monotonic() < deadline and (keys := _due(setting)):
+        after = ""
+        while time.monotonic() < deadline and (keys := _due(setting, after)):
             asked += _ask(setting, keys)
+            after = keys[-1]
     return asked
 
 
-def _due(setting: TaxSetting) -> list[str]:
-    """Families of sales without the service's word on their current version."""
+def _due(setting: TaxSetting, after: str) -> list[str]:
+    """The next families of sales without the service's word on their current version."""
     with bulk.binary_cursor() as cursor:
         cursor.execute(
             """
@@ -52,17 +56,19 @@ def _due(setting: TaxSetting) -> list[str]:
                AND NOT EXISTS (
                    SELECT FROM tax_assessment o WHERE o.transaction_id = t.id AND o.version_id = t.version_id AND o.provider = %s
                       AND (NOT o.is_degraded OR o.created_at > %s))
-             LIMIT %s
+               AND t.family > %s
+             ORDER BY 1 LIMIT %s
             """,
             [
                 setting.company_id,
                 timezone.localdate() - timedelta(days=DAYS),
                 setting.provider,
                 timezone.now() - AGAIN,
+                after,
                 PIECE,
             ],
         )
-        return sorted(key for (key,) in cursor.fetchall())
+        return [key for (key,) in cursor.fetchall()]
 
 
 def _ask(setting: TaxSetting, keys: Sequence[str]) -> int:
@@ -76,12 +82,18 @@ def _ask(setting: TaxSetting, keys: Sequence[str]) -> int:
     with transaction.atomic():
         lock_payouts([setting.company_id], exclusive=False)
         lock_families(keys)
-        for is_degraded in (False, True):
-            those = [row for row, answer in zip(rows, answers, strict=True) if answer.is_degraded == is_degraded]
-            written = assessing.write(those, provider=setting.provider, is_degraded=is_degraded)
-            if not is_degraded:
-                differences.note(written, known_before=[row.transaction_id for row in those])
+        written = []
+        for is_away in (False, True):
+            those = [row for row, answer in zip(rows, answers, strict=True) if _is_away(answer) == is_away]
+            written += assessing.write(those, provider=setting.provider, is_degraded=is_away)
+        told = {row.transaction_id for row, answer in zip(rows, answers, strict=True) if not answer.is_degraded}
+        differences.note([(id_, row) for id_, row in written if row.transaction_id in told], known_before=told)
     return len(rows)
+
+
+def _is_away(consulted: Consulted) -> bool:
+    """Whether it may answer another time: what it refuses of a sale it refuses for good."""
+    return consulted.problem is not None and consulted.problem.code in MAY_ANSWER_LATER
 
 
 def _row(one: Asked, consulted: Consulted, book: Book) -> Row:

@@ -81,6 +81,26 @@ def test_while_it_is_away_our_own_rates_stand_in_and_it_is_asked_again_later(wor
     assert (last(world).is_degraded, last(world).computed) == (False, 89)
 
 
+def test_while_it_stays_away_it_is_asked_once_an_hour(world, stripe, monkeypatch):
+    stripe.fault = (503, {}, b"{}")
+    world.send(sold(YORK))
+    monkeypatch.setattr(second_opinions, "AGAIN", timedelta(0))
+    assert [second_opinions.ask_due(seconds=5), second_opinions.ask_due(seconds=5)] == [1, 1]
+    monkeypatch.setattr(second_opinions, "AGAIN", timedelta(hours=1))
+    assert second_opinions.ask_due() == 0  # the last time counts, although it said the same as the first
+
+
+def test_what_it_refuses_of_a_sale_it_is_not_asked_again(world, stripe, monkeypatch):
+    returned = line("2", units=-1, taxes=[], exchange="1")
+    record = today(sale([line(units=2, taxes=YORK), returned]))
+    world.send(replace(record, jurisdiction=Jurisdiction(country="US", region="NY", postcode="10001")))
+    monkeypatch.setattr(second_opinions, "AGAIN", timedelta(0))
+    assert second_opinions.ask_due(seconds=5) == 1
+    assert (last(world).provider, last(world).is_degraded) == ("stripe", False)
+    assert "PROVIDER_REFUSED" in {warning["code"] for warning in last(world).warnings}
+    assert second_opinions.ask_due() == 0
+
+
 def test_days_long_past_are_left_to_our_rates(world):
     world.send(replace(sold(YORK), business_date=date(2020, 1, 1)))
     assert second_opinions.ask_due() == 0
